@@ -1,0 +1,1 @@
+"""Trailkeep: security logs of AWS accounts and applications, kept, searched and watched."""
