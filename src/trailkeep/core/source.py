@@ -1,0 +1,77 @@
+"""A folder of `sources/` in, a validated `Source` out: everything Trailkeep knows about one kind of log."""
+
+import re
+from functools import cached_property
+from pathlib import Path
+from typing import Any, Literal
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from trailkeep.core.errors import ConfigError, Fault
+
+SHIPPED = Path(__file__).parent.parent / "sources"
+
+
+class Recognise(BaseModel):
+    """How a file shows that it belongs to a source: by its key, or by what a record in it holds."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    key: list[str] = Field(default_factory=list, description="regular expressions searched in the key")
+    fields: list[list[str]] = Field(
+        default_factory=list, description="sets of field names; a record that has one whole set is this source's"
+    )
+
+
+class Source(BaseModel):
+    """One kind of log. `folder` holds source.yaml, map.sql, samples/ and expected/."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    folder: Path
+    name: str
+    title: str
+    version: int = Field(ge=1, description="map_version: raised whenever map.sql changes what it yields")
+    format: Literal["json", "delimited"]
+    envelope: str | None = Field(default=None, description="key of the array that holds a JSON object's records")
+    recognise: Recognise
+    logsource: dict[str, str] = Field(description="Sigma logsource that selects this source")
+    shape: dict[str, Any] = Field(description="field -> SQL type, or nested shape; what map.sql can read as r.field")
+    fields: dict[str, str] = Field(
+        description="native field -> SQL over stored columns with exactly the native value (others read raw_data)"
+    )
+    natives: list[str] = Field(
+        default_factory=list, description="top-level fields kept as JSON text while a batch is in memory, for rules"
+    )
+    retention_days: int = 400
+    personal: list[str] = Field(default_factory=list, description="native fields that may hold personal data")
+
+    @cached_property
+    def map_sql(self) -> str:
+        """The mapping: one SELECT from `records`, each output named by its OCSF path."""
+        return (self.folder / "map.sql").read_text(encoding="utf-8")
+
+    @cached_property
+    def key_patterns(self) -> tuple[re.Pattern[str], ...]:
+        """Compiled `recognise.key`."""
+        return tuple(re.compile(pattern) for pattern in self.recognise.key)
+
+
+def load_source(folder: Path) -> Source:
+    """The source in `folder`. Raises ConfigError naming every fault of its source.yaml."""
+    path = folder / "source.yaml"
+    try:
+        data = yaml.safe_load(path.read_text(encoding="utf-8"))
+        return Source.model_validate({"folder": folder, "name": folder.name, **data})
+    except (OSError, yaml.YAMLError, TypeError) as error:
+        raise ConfigError([Fault(path, 1, str(error))]) from error
+    except ValidationError as error:
+        faults = [Fault(path, 1, f"{'.'.join(map(str, e['loc']))}: {e['msg']}") for e in error.errors()]
+        raise ConfigError(faults) from error
+
+
+def load_sources(*roots: Path) -> dict[str, Source]:
+    """Name -> source of every folder under the shipped sources and `roots`; a user's folder wins by name."""
+    folders = [f for root in (SHIPPED, *roots) for f in sorted(root.iterdir()) if (f / "source.yaml").is_file()]
+    return {folder.name: load_source(folder) for folder in folders}
