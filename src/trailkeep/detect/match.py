@@ -11,7 +11,7 @@ from trailkeep.detect.plan import Plan
 from trailkeep.detect.rules import Rule
 from trailkeep.detect.vocabulary import one_batch
 from trailkeep.detect.witness import witness
-from trailkeep.engine.duckdb import Connection
+from trailkeep.engine.duckdb import Connection, connect
 
 BATCH_ROWS = 50_000
 
@@ -42,8 +42,9 @@ class Matcher:
         if isinstance(events, pa.Table):
             return Batch(con, one_batch(events), plan, available_natives).matches()
         columns = ", ".join([*plan.columns, *map(native, available_natives)])
-        reader = con.cursor().execute(f"SELECT {columns} FROM {events}").to_arrow_reader(BATCH_ROWS)  # noqa: S608
-        found = [Batch(con, batch, plan, available_natives).matches() for batch in reader]
+        reader = con.execute(f"SELECT {columns} FROM {events}").to_arrow_reader(BATCH_ROWS)  # noqa: S608
+        own = connect()  # `con` is busy while it is read from
+        found = [Batch(own, batch, plan, available_natives).matches() for batch in reader]
         return pa.concat_tables([MATCHES.empty_table(), *found])
 
     def _plan(self, source_name: str) -> Plan:

@@ -120,8 +120,12 @@ CREATE OR REPLACE TEMP MACRO json_step(docs, key) AS flatten(list_transform(docs
         THEN list_concat(json_extract(x, '$[*]."' || key || '"'), json_extract(x, '$[*][*]."' || key || '"'))
         ELSE [json_extract(x, '$."' || key || '"')] END));
 
+-- The members of those of `docs` that are arrays, the others as they are.
+CREATE OR REPLACE TEMP MACRO json_opened(docs) AS flatten(list_transform(docs, lambda x:
+    CASE WHEN json_type(x) = 'ARRAY' THEN json_extract(x, '$[*]') ELSE [x] END));
+
 -- `direct` if there is such a value; else, where `doc` has arrays that may lead to its last key, `found` as one array.
 CREATE OR REPLACE TEMP MACRO json_below(direct, doc, last_key, found) AS CAST(CASE
     WHEN direct IS NOT NULL THEN direct
-    WHEN contains(doc, '"' || last_key || '":') AND contains(doc, '[') THEN to_json(found)
+    WHEN contains(doc, '"' || last_key || '":') AND contains(doc, '[') THEN to_json(json_opened(found))
 END AS VARCHAR);
