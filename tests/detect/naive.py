@@ -76,7 +76,8 @@ def value_test(value: Any, modifiers: list[str]) -> Callable[[str], bool]:
     if "re" in modifiers:
         flags = (re.IGNORECASE * ("i" in modifiers)) | (re.MULTILINE * ("m" in modifiers))
         flags |= re.DOTALL * ("s" in modifiers)
-        return lambda text: re.search(value, text, flags) is not None
+        pattern = value if "m" in modifiers else value.replace("$", r"\Z")  # $ is the very end in RE2
+        return lambda text: re.search(pattern, text, flags) is not None
     for name, compare in COMPARISONS.items():
         if name in modifiers:
             return lambda text: is_number(text) and compare(float(text), value)

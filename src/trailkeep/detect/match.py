@@ -40,11 +40,12 @@ class Matcher:
         if not plan.named and not plan.open:
             return MATCHES.empty_table()
         if isinstance(events, pa.Table):
-            return Batch(con, one_batch(events), plan, available_natives).matches()
+            batch = one_batch(events)
+            return Batch(con, batch, plan, available_natives).matches() if len(batch) else MATCHES.empty_table()
         columns = ", ".join([*plan.columns, *map(native, available_natives)])
         reader = con.execute(f"SELECT {columns} FROM {events}").to_arrow_reader(BATCH_ROWS)  # noqa: S608
         own = connect()  # `con` is busy while it is read from
-        found = [Batch(own, batch, plan, available_natives).matches() for batch in reader]
+        found = [Batch(own, batch, plan, available_natives).matches() for batch in reader if len(batch)]
         return pa.concat_tables([MATCHES.empty_table(), *found])
 
     def _plan(self, source_name: str) -> Plan:

@@ -66,8 +66,10 @@ def parse_file(data: bytes, file: Path, placeholders: Mapping[str, Sequence[str]
                     continue
                 content = text[node.start_mark.index : node.end_mark.index]
                 rules.append(_rule(_construct(loader, node), content, placeholders, file, line))
-            except (_Invalid, DetectionError) as error:
+            except _Invalid as error:
                 faults.append(Fault(file, _line(node, error.path), str(error)))
+            except DetectionError as error:
+                faults.append(Fault(file, _line(node, ("detection", *error.path)), str(error)))
     except yaml.MarkedYAMLError as error:
         line = error.problem_mark.line + 1 if error.problem_mark else 1
         faults.append(Fault(file, line, f"not valid YAML: {error.problem}"))
