@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from datetime import date
 from pathlib import Path
 
 import pyarrow as pa
@@ -35,11 +36,11 @@ class Shard:
 def write_events(
     folder: Path, name: str, events: pa.Table, schema: pa.Schema, level: int = 3
 ) -> Iterator[str]:
-    """Write `events` as one file a partition (day, source), sorted; yields each file's path once it is on disk.
+    """Write `events`, sorted, as one file a partition (day, source); yields each path once it is on disk.
 
     `schema` carries the Iceberg field ids; columns that are null throughout are left out.
     """
-    days = pc.strftime(events["time"], format="%Y-%m-%d")
+    days = events["time"].cast(pa.date32())
     for number, (source, day) in enumerate(_partitions(events["source"], days)):
         inside = pc.and_(pc.equal(events["source"], source), pc.equal(days, day))
         part = events if pc.all(inside).as_py() else events.filter(inside)
@@ -70,7 +71,7 @@ def write_file(path: Path, events: pa.Table, schema: pa.Schema, level: int) -> N
     sync_file(path)
 
 
-def _partitions(sources: pa.ChunkedArray, days: pa.ChunkedArray) -> list[tuple[str, str]]:
+def _partitions(sources: pa.ChunkedArray, days: pa.ChunkedArray) -> list[tuple[str, date]]:
     pairs = pa.table({"source": sources, "day": days}).group_by(["source", "day"]).aggregate([])
     return sorted(zip(pairs["source"].to_pylist(), pairs["day"].to_pylist(), strict=True))
 
