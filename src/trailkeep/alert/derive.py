@@ -1,8 +1,8 @@
 """Committed signals in, alerts out: one per rule and subject for signals at most a window apart.
 
-The outcome depends on the signals only, never on the order or grouping in which they arrive: two signals belong
-together when a chain of signals with gaps of at most the window joins them, so a late signal may merge two
-alerts. The subject is the principal, else the source address, else the account. An event counts once for a
+The outcome depends on the signals only, never on the order or grouping in which they arrive: two signals
+belong together when a chain of signals with gaps of at most the window joins them, so a late signal may merge
+two alerts. The subject is the principal, else the source address, else the account. An event counts once for a
 rule however often it was delivered; a closed alert stays closed, and a new signal opens another.
 """
 
@@ -61,7 +61,7 @@ def read_signals(table: pa.Table) -> list[Signal]:
 def derive(
     connection: Connection, signals: Iterable[Signal], windows: Mapping[str, int], now: datetime
 ) -> int:
-    """Bring `signals` into the alerts; returns how many were new. `windows`: seconds by rule. Safe to repeat."""
+    """Bring `signals` into the alerts; returns how many were new. `windows`: seconds by rule. Repeatable."""
     fresh = list(_unseen(connection, signals))
     groups: dict[tuple[str, str], list[Signal]] = defaultdict(list)
     for signal in fresh:
