@@ -86,7 +86,8 @@ class Sessions:
 def _start(actor: Actor, since: int, rng: Random) -> Session:
     ip, agent = rng.choice(actor.ips), rng.choice(actor.agents)
     identity = _identity(actor, since + rng.randrange(3600), rng)
-    login = {key: value for key, value in identity.items() if key != "accessKeyId"}
+    hidden = ("accessKeyId", "sessionContext") if actor.kind in ("user", "root") else ("accessKeyId",)
+    login = {key: value for key, value in identity.items() if key not in hidden}
     return Session(
         kind=actor.kind,
         account=actor.account,
@@ -131,6 +132,8 @@ def _identity(actor: Actor, created: int, rng: Random) -> dict[str, Any]:
                 "accessKeyId": key,
             }
         case "user":
+            attributes = {"creationDate": _moment(created), "mfaAuthenticated": "false"}
+            temporary = {} if actor.access_key else {"sessionContext": {"attributes": attributes}}
             return {
                 "type": "IAMUser",
                 "principalId": actor.principal_id,
@@ -138,14 +141,18 @@ def _identity(actor: Actor, created: int, rng: Random) -> dict[str, Any]:
                 "accountId": account,
                 "accessKeyId": actor.access_key or unique_id(rng, "ASIA", 20),
                 "userName": name,
+                **temporary,
             }
     return _assumed_role(actor, created, rng)
+
+
+def _moment(when: int) -> str:
+    return datetime.fromtimestamp(when, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 def _assumed_role(actor: Actor, created: int, rng: Random) -> dict[str, Any]:
     account, name = actor.account, actor.name
     path = "aws-reserved/sso.amazonaws.com/" if actor.kind == "human" else ""
-    start = datetime.fromtimestamp(created, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
     identity: dict[str, Any] = {
         "type": "AssumedRole",
         "principalId": f"{actor.principal_id}:{actor.session}",
@@ -160,7 +167,7 @@ def _assumed_role(actor: Actor, created: int, rng: Random) -> dict[str, Any]:
                 "accountId": account,
                 "userName": name,
             },
-            "attributes": {"creationDate": start, "mfaAuthenticated": "false"},
+            "attributes": {"creationDate": _moment(created), "mfaAuthenticated": "false"},
         },
     }
     if actor.session.startswith("i-"):

@@ -81,9 +81,16 @@ class Template:
             "sourceIPAddress": "<ip>",
             "userAgent": "<agent>",
         }
+        if failure and failure[0]:
+            record["errorCode"] = failure[0]
         if failure:
-            record |= {"errorCode": failure[0], "errorMessage": failure[1]}
-        record |= {"requestParameters": self.request, "responseElements": None if failure else self.response}
+            record["errorMessage"] = failure[1]
+        # A failed sign-in is told by its response; it has no errorCode.
+        refused: Json = {"ConsoleLogin": "Failure"} if self.name == "ConsoleLogin" else None
+        record |= {
+            "requestParameters": self.request,
+            "responseElements": refused if failure else self.response,
+        }
         if self.additional is not None:
             record["additionalEventData"] = self.additional
         if self.event_type != "AwsConsoleSignIn":

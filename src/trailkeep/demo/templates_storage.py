@@ -80,7 +80,7 @@ _NO_BLOCK: Json = {
 }
 
 TEMPLATES = (
-    _object("GetObject", 76, "app app forwarded forwarded service account human ci"),
+    _object("GetObject", 76, "app app forwarded forwarded service service account human ci"),
     _object(
         "PutObject", 42, "app service service forwarded ci", **{"x-amz-acl": "bucket-owner-full-control"}
     ),
@@ -128,7 +128,7 @@ TEMPLATES = (
         "kms",
         "Decrypt",
         165,
-        "app forwarded service service",
+        "app forwarded service service service",
         {"encryptionContext": _CONTEXT, "keyId": _KEY_ARN, "encryptionAlgorithm": "SYMMETRIC_DEFAULT"},
         None,
         _KEY,
@@ -137,7 +137,7 @@ TEMPLATES = (
         "kms",
         "GenerateDataKey",
         95,
-        "forwarded service service app",
+        "forwarded service service service app",
         {"keyId": _KEY_ARN, "keySpec": "AES_256", "encryptionContext": _CONTEXT},
         None,
         _KEY,

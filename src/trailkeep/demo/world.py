@@ -107,7 +107,7 @@ def _resources(rng: Random, account: str, accounts: tuple[str, ...], size: Size)
     def workload() -> str:
         return f"{rng.choice(_TEAMS)}-{rng.choice(_PARTS)}"
 
-    env = rng.choice(("prod", "stage", "dev"))
+    env = ("prod", "stage", "shared")[accounts.index(account) % 3]
     return {
         "bucket": some(size.buckets, lambda: f"{workload()}-{env}-{hexes(rng, 6)}"),
         "object": some(size.objects, lambda: _object_key(rng)),
