@@ -154,7 +154,7 @@ def _traffic(world: World, midnight: int, rng: Random) -> Iterator[flows.Flow]:
                 pools["instance"][number],
                 pools["interface"][number],
             )
-            interfaces.append(flows.Interface(account, "us-east-1", *ids, address, tuple(columns)))
+            interfaces.append(flows.Interface(account, "us-east-1", *ids, address, columns))
     for interface in interfaces:
         yield from flows.ordinary(interface, midnight, _FLOWS_OF_INTERFACE, rng)
     yield from flows.intrusion(interfaces[0], midnight, rng)

@@ -1,4 +1,4 @@
-"""Network interfaces and a day in, VPC flow log lines out: ordinary traffic, scans, and the attacker's ssh."""
+"""Network interfaces and a day in, VPC flow records out: ordinary traffic, scans, the attacker's ssh."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -7,13 +7,15 @@ from random import Random
 from trailkeep.demo.attack import ATTACKER_IP, OPENED
 
 DEFAULT = (
-    "version account-id interface-id srcaddr dstaddr srcport dstport protocol packets bytes start end action log-status"
-).split()
-CUSTOM = [
+    "version", "account-id", "interface-id", "srcaddr", "dstaddr", "srcport", "dstport", "protocol", "packets",
+    "bytes", "start", "end", "action", "log-status",
+)  # fmt: skip
+CUSTOM = (
     *DEFAULT, "vpc-id", "subnet-id", "instance-id", "tcp-flags", "type", "pkt-srcaddr", "pkt-dstaddr", "region",
     "az-id", "pkt-src-aws-service", "pkt-dst-aws-service", "flow-direction", "traffic-path",
-]  # fmt: skip
-_SERVICES = (("10.0.0.2", 53, 17), ("192.0.2.130", 443, 6), ("10.40.9.20", 5432, 6), ("10.40.9.31", 6379, 6))
+)  # fmt: skip
+_S3 = "192.0.2.130"
+_SERVICES = (("10.0.0.2", 53, 17), (_S3, 443, 6), ("10.40.9.20", 5432, 6), ("10.40.9.31", 6379, 6))
 
 
 @dataclass(frozen=True)
@@ -48,27 +50,34 @@ class Flow:
 
     def line(self) -> str:
         """The record in the interface's format."""
-        flow, at = self, self.interface
+        at = self.interface
         values = {
             "version": "5" if "vpc-id" in at.columns else "2",
             "account-id": at.account,
             "interface-id": at.uid,
+            "start": str(self.start),
+            "end": str(self.start + 59),
+            "log-status": self.status,
         }
-        values |= {"start": str(flow.start), "end": str(flow.start + 59), "log-status": flow.status}
-        if flow.status == "OK":
-            inbound = flow.target == at.address
-            values |= {
-                "srcaddr": flow.source, "dstaddr": flow.target, "srcport": str(flow.source_port),
-                "dstport": str(flow.target_port), "protocol": str(flow.protocol), "packets": str(flow.packets),
-                "bytes": str(flow.size), "action": "ACCEPT" if flow.accepted else "REJECT", "vpc-id": at.vpc,
-                "subnet-id": at.subnet, "instance-id": at.instance, "type": "IPv4", "pkt-srcaddr": flow.source,
-                "pkt-dstaddr": flow.target, "region": at.region, "az-id": "use1-az4",
-                "tcp-flags": "19" if flow.protocol == 6 and flow.accepted else "2" if flow.protocol == 6 else "0",
-                "flow-direction": "ingress" if inbound else "egress", "traffic-path": "-" if inbound else "8",
-            }  # fmt: skip
-            if flow.target == "192.0.2.130":
-                values["pkt-dst-aws-service"] = "S3"
+        if self.status == "OK":
+            values |= self._traffic()
         return " ".join(values.get(column, "-") for column in at.columns)
+
+    def _traffic(self) -> dict[str, str]:
+        """The columns that only a record with data has."""
+        at = self.interface
+        inbound = self.target == at.address
+        flags = "0" if self.protocol != 6 else "19" if self.accepted else "2"
+        return {
+            "srcaddr": self.source, "dstaddr": self.target, "srcport": str(self.source_port),
+            "dstport": str(self.target_port), "protocol": str(self.protocol), "packets": str(self.packets),
+            "bytes": str(self.size), "action": "ACCEPT" if self.accepted else "REJECT", "vpc-id": at.vpc,
+            "subnet-id": at.subnet, "instance-id": at.instance, "tcp-flags": flags, "type": "IPv4",
+            "pkt-srcaddr": self.source, "pkt-dstaddr": self.target, "region": at.region, "az-id": "use1-az4",
+            "pkt-src-aws-service": "S3" if self.source == _S3 else "-",
+            "pkt-dst-aws-service": "S3" if self.target == _S3 else "-",
+            "flow-direction": "ingress" if inbound else "egress", "traffic-path": "-" if inbound else "8",
+        }  # fmt: skip
 
 
 def ordinary(interface: Interface, midnight: int, count: int, rng: Random) -> Iterator[Flow]:
