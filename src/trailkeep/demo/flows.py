@@ -7,12 +7,12 @@ from random import Random
 from trailkeep.demo.attack import ATTACKER_IP, OPENED
 
 DEFAULT = (
-    "version", "account-id", "interface-id", "srcaddr", "dstaddr", "srcport", "dstport", "protocol", "packets",
-    "bytes", "start", "end", "action", "log-status",
+    "version", "account-id", "interface-id", "srcaddr", "dstaddr", "srcport", "dstport", "protocol",
+    "packets", "bytes", "start", "end", "action", "log-status",
 )  # fmt: skip
 CUSTOM = (
-    *DEFAULT, "vpc-id", "subnet-id", "instance-id", "tcp-flags", "type", "pkt-srcaddr", "pkt-dstaddr", "region",
-    "az-id", "pkt-src-aws-service", "pkt-dst-aws-service", "flow-direction", "traffic-path",
+    *DEFAULT, "vpc-id", "subnet-id", "instance-id", "tcp-flags", "type", "pkt-srcaddr", "pkt-dstaddr",
+    "region", "az-id", "pkt-src-aws-service", "pkt-dst-aws-service", "flow-direction", "traffic-path",
 )  # fmt: skip
 _S3 = "192.0.2.130"
 _SERVICES = (("10.0.0.2", 53, 17), (_S3, 443, 6), ("10.40.9.20", 5432, 6), ("10.40.9.31", 6379, 6))

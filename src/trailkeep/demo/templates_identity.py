@@ -19,6 +19,25 @@ def _iam(name: str, weight: float, actors: str, request: Json, response: Json = 
     return Template("iam", name, weight, actors, request, response, sensitive=not reads)
 
 
+def _login(weight: float, actors: str) -> Template:
+    additional = {
+        "LoginTo": "https://console.aws.amazon.com/console/home?region=<region>&state=hashArgs%23",
+        "MobileVersion": "No",
+        "MFAUsed": "Yes",
+    }
+    return Template(
+        "signin",
+        "ConsoleLogin",
+        weight,
+        actors,
+        response={"ConsoleLogin": "Success"},
+        additional=additional,
+        event_type="AwsConsoleSignIn",
+        failures=(("", "Failed authentication"),),
+        sensitive=True,
+    )
+
+
 TEMPLATES = (
     Template(
         "sts",
@@ -146,23 +165,8 @@ TEMPLATES = (
         "ci",
         {"policyArn": "arn:aws:iam::<account>:policy/<policy>", "setAsDefault": True, "policyDocument": "{}"},
     ),
-    Template(
-        "signin",
-        "ConsoleLogin",
-        1.5,
-        "human human human root",
-        None,
-        {"ConsoleLogin": "Success"},
-        None,
-        {
-            "LoginTo": "https://console.aws.amazon.com/console/home?region=<region>&state=hashArgs%23",
-            "MobileVersion": "No",
-            "MFAUsed": "Yes",
-        },
-        event_type="AwsConsoleSignIn",
-        failures=(("", "Failed authentication"),),
-        sensitive=True,
-    ),
+    _login(1.5, "human"),
+    _login(0.01, "root"),
     Template(
         "signin",
         "GetSigninToken",
