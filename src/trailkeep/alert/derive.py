@@ -1,9 +1,9 @@
 """Committed signals in, alerts out: one per rule and subject for signals at most a window apart.
 
 The outcome depends on the signals only, never on the order or grouping in which they arrive: two signals
-belong together when a chain of signals with gaps of at most the window joins them, so a late signal may merge
-two alerts. The subject is the principal, else the source address, else the account. An event counts once for a
-rule however often it was delivered; a closed alert stays closed, and a new signal opens another.
+belong together when a chain of signals with gaps of at most the window joins them, so a late signal may
+merge two alerts. The subject is the principal, else the source address, else the account. An event counts
+once for a rule however often it was delivered; a closed alert stays closed, and a new signal opens another.
 """
 
 from collections import defaultdict

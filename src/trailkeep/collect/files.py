@@ -12,6 +12,8 @@ _DATE = re.compile(r"(20\d\d)[/-]?([01]\d)[/-]?([0-3]\d)")
 # Compressed logs are read as this many times their size: measured 8 to 12 on CloudTrail.
 _EXPANSION = 10
 _COMPRESSED = (".gz", ".parquet")
+_GROUP_BYTES = 4 << 20
+_GROUP_FILES = 64
 
 
 @dataclass(frozen=True)
@@ -46,11 +48,36 @@ def find_files(patterns: list[str]) -> list[LogFile]:
     return sorted(files, key=lambda file: (_date(file.key), file.key))
 
 
+@dataclass(frozen=True)
+class Fetched:
+    """A file's bytes, or why there are none."""
+
+    key: str
+    data: bytes
+    error: str | None = None
+
+
+def fetch(files: list[LogFile]) -> Iterator[list[Fetched]]:
+    """The bytes of `files` in groups that are small in memory."""
+    group: list[Fetched] = []
+    size = 0
+    for file in files:
+        try:
+            group.append(Fetched(file.key, file.path.read_bytes()))
+        except OSError as error:
+            group.append(Fetched(file.key, b"", f"cannot be read: {error.strerror}"))
+        size += file.size
+        if size >= _GROUP_BYTES or len(group) >= _GROUP_FILES:
+            yield group
+            group, size = [], 0
+    if group:
+        yield group
+
+
 def _expand(pattern: str) -> Iterator[Path]:
     exact = Path(pattern)
-    places = (
-        [exact] if exact.exists() else [Path(name) for name in sorted(glob.glob(pattern, recursive=True))]
-    )
+    found = [pattern] if exact.exists() else glob.glob(pattern, recursive=True)  # noqa: PTH207 absolute too
+    places = map(Path, sorted(found))
     for place in places:
         if place.is_dir():
             yield from (path.resolve() for path in sorted(place.rglob("*")) if path.is_file())

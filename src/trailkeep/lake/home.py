@@ -26,6 +26,11 @@ class Home:
         return self.path / "warehouse"
 
     @property
+    def events_data(self) -> Path:
+        """Data files of the events table."""
+        return self.warehouse / "events" / "data"
+
+    @property
     def quarantine(self) -> Path:
         """Bytes that could not be stored."""
         return self.path / "quarantine"

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from hashlib import sha256
 from typing import Any
 
-from sqlalchemy import Connection, Engine, func, insert, select, update
+from sqlalchemy import Column, Connection, Engine, func, insert, select, update
 from sqlalchemy.dialects.postgresql import insert as postgresql_insert
 from sqlalchemy.dialects.sqlite import insert as sqlite_insert
 
@@ -68,7 +68,7 @@ class QuarantineEntry:
     @property
     def id(self) -> str:
         """The same piece always has the same id, so that a redone batch adds no second row."""
-        return sha256(f"{self.sha256}:{self.position}:{self.size}".encode()).hexdigest()[:32]
+        return sha256(f"{self.sha256}:{self.position}:{self.record_no}:{self.size}".encode()).hexdigest()[:32]
 
 
 def open_intent(state: Engine, batch_id: str, writer: str, keys: list[str]) -> None:
@@ -102,25 +102,28 @@ def unfinished(state: Engine) -> list[tuple[str, str, str]]:
         return [tuple(row) for row in connection.execute(query)]
 
 
-def stored_contents(state: Engine, digests: Iterable[str]) -> dict[str, int]:
-    """sha256 -> records of those decompressed contents that the ledger has already."""
-    return _lookup(state, objects.c.sha256, digests)
+def stored_contents(state: Engine, digests: Iterable[str]) -> set[str]:
+    """Which of these sha256 of decompressed contents the ledger has."""
+    return set(_lookup(state, objects.c.sha256, digests))
 
 
-def stored_files(state: Engine, digests: Iterable[str]) -> dict[str, int]:
-    """sha256 as fetched -> records of those files that the ledger has already."""
+def stored_files(state: Engine, digests: Iterable[str]) -> dict[str, ObjectEntry]:
+    """sha256 as fetched -> the entry of a file with these very bytes, where the ledger has one."""
     return _lookup(state, objects.c.stored_sha256, digests)
 
 
-def _lookup(state: Engine, column: Any, digests: Iterable[str]) -> dict[str, int]:
+def _lookup(state: Engine, column: Column[Any], digests: Iterable[str]) -> dict[str, ObjectEntry]:
     wanted = list(dict.fromkeys(digests))
-    found: dict[str, int] = {}
+    found: dict[str, ObjectEntry] = {}
     with reading(state) as connection:
         for start in range(0, len(wanted), 500):
-            query = select(column, func.max(objects.c.records)).group_by(column)
-            rows = connection.execute(query.where(column.in_(wanted[start : start + 500])))
-            found.update((digest, records) for digest, records in rows)
+            query = select(*_ENTRY_COLUMNS).where(column.in_(wanted[start : start + 500]))
+            for row in connection.execute(query):
+                found[row._mapping[column.name]] = ObjectEntry(**row._mapping)
     return found
+
+
+_ENTRY_COLUMNS = tuple(objects.c[name] for name in ObjectEntry.__dataclass_fields__)
 
 
 def record_batch(
