@@ -89,8 +89,12 @@ def _named(rng: Random, event_name: str) -> _Detection:
         case 3:
             one, other = selection | first(rng), selection | second(rng)
             return {"selection_one": one, "selection_other": other, "condition": "1 of selection_*"}
-    filters = {"userIdentity.arn|contains": "deployer", "userIdentity.invokedBy|endswith": ".amazonaws.com"}
-    return {"selection": selection | first(rng), "filter": filters, "condition": "selection and not filter"}
+    return {
+        "selection": selection | first(rng),
+        "filter_ci": {"userIdentity.arn|contains": "deployer"},
+        "filter_aws": {"userIdentity.invokedBy|endswith": ".amazonaws.com"},
+        "condition": "selection and not 1 of filter_*",
+    }
 
 
 def _unnamed(rng: Random) -> _Detection:
