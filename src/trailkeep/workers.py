@@ -52,7 +52,7 @@ def open_pool(settings: Settings, workers: int) -> Iterator[Pool]:
         yield _Spread(executor)
     except BrokenProcessPool as error:
         raise TrailkeepError(
-            "a worker process died (killed, or out of memory); what was committed is safe: run the command again"
+            "a worker process died (killed, or out of memory); what is committed is safe: run the command again"
         ) from error
     finally:
         executor.shutdown(cancel_futures=True)
