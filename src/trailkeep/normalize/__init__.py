@@ -1,0 +1,1 @@
+"""Raw objects in, OCSF events out: reading, mapping, quarantine."""
