@@ -6,6 +6,7 @@ Decided by content, never by the name: what starts with gzip's magic is gzip, ev
 import zlib
 
 from isal import isal_zlib
+from isal.isal_zlib import IsalError
 
 from trailkeep.core.errors import InputError
 from trailkeep.normalize.records import BadPiece
@@ -16,7 +17,7 @@ _CAREFUL_STEP = 4096
 
 
 def decompress(data: bytes, limit: int) -> tuple[bytes, list[BadPiece]]:
-    """Plain bytes and what could not be read. Raises InputError where they would be more than `limit` bytes."""
+    """Plain bytes and what could not be read. Raises InputError where there are more than `limit`."""
     if not data.startswith(GZIP):
         return data, []
     parts: list[bytes] = []
@@ -39,16 +40,19 @@ def decompress(data: bytes, limit: int) -> tuple[bytes, list[BadPiece]]:
 
 
 def _member(data: bytes, start: int, room: int) -> tuple[bytes, int, str]:
-    """One gzip member: what it holds, the stored position after it, and what is wrong with it ("" if nothing)."""
+    """One gzip member: what it holds, the stored position after it, and what is wrong with it ("" if
+    nothing).
+    """
     stream = isal_zlib.decompressobj(31)
-    view, position, parts = memoryview(data), start, []
+    view, position = memoryview(data), start
+    parts: list[bytes] = []
     while not stream.eof:
         if position == len(data):
             return b"".join(parts), position, "the gzip data ends too early: the file is truncated"
         step = view[position : position + _STEP]
         try:
             part = stream.decompress(step, room + 1)
-        except isal_zlib.error:
+        except IsalError:  # type: ignore[misc]  # isal's stub gives it no base class
             return _damaged_member(data, start, room)
         parts.append(part)
         room -= len(part)
@@ -60,7 +64,8 @@ def _member(data: bytes, start: int, room: int) -> tuple[bytes, int, str]:
 def _damaged_member(data: bytes, start: int, room: int) -> tuple[bytes, int, str]:
     """As much as can be had from a member that is known to be broken: byte by byte where it breaks."""
     stream = zlib.decompressobj(31)
-    view, position, parts = memoryview(data), start, []
+    view, position = memoryview(data), start
+    parts: list[bytes] = []
     step = _CAREFUL_STEP
     while position < len(data) and not stream.eof:
         before = stream.copy() if step > 1 else stream
@@ -69,7 +74,11 @@ def _damaged_member(data: bytes, start: int, room: int) -> tuple[bytes, int, str
         except zlib.error as error:
             if step == 1:
                 what = str(error).removeprefix("Error -3 while decompressing data: ")
-                return b"".join(parts), position, f"the gzip data is damaged, what was read may be altered: {what}"
+                return (
+                    b"".join(parts),
+                    position,
+                    f"the gzip data is damaged, what was read may be altered: {what}",
+                )
             stream, step = before, 1
             continue
         parts.append(part)
@@ -81,4 +90,6 @@ def _damaged_member(data: bytes, start: int, room: int) -> tuple[bytes, int, str
 
 def _check(room: int) -> None:
     if room < 0:
-        raise InputError("decompresses to more than the limit: raise the limit if the object is to be trusted")
+        raise InputError(
+            "decompresses to more than the limit: raise the limit if the object is to be trusted"
+        )

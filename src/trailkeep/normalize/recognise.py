@@ -1,6 +1,7 @@
 """An object's key and first records in, the source it belongs to out: decided by content, never guessed.
 
-A field set of `recognise.fields` matches when every name in it is there; `!name` (wildcards allowed) must not be.
+A field set of `recognise.fields` matches when every name in it is there; `!name` (wildcards allowed) must not
+be.
 """
 
 from collections.abc import Collection, Iterable, Mapping
@@ -12,9 +13,9 @@ DIGEST_SOURCE = "aws_cloudtrail"
 _DIGEST_FIELDS = frozenset({"digestS3Object", "logFiles"})
 _DIGEST_KEY = "CloudTrail-Digest"
 
-VPC_FLOW = "aws_vpc_flow"
 VPC_FLOW_DEFAULT = (
-    "version account-id interface-id srcaddr dstaddr srcport dstport protocol packets bytes start end action log-status"
+    "version account-id interface-id srcaddr dstaddr srcport dstport "
+    "protocol packets bytes start end action log-status"
 )
 
 

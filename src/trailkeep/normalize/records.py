@@ -1,6 +1,7 @@
 """Slices of an object in, Arrow arrays of its raw records out; what is no record is kept as bad pieces.
 
-An object's records are held as chunks of at most about 16 MB, so that a large object is mapped piece by piece.
+An object's records are held as chunks of at most about 16 MB, so that a large object is mapped piece by
+piece.
 """
 
 import hashlib
@@ -21,7 +22,9 @@ Kind = Literal["events", "digest", "empty", "unknown"]
 
 @dataclass(frozen=True)
 class BadPiece:
-    """Bytes of an object that are no good record. `position` counts decompressed bytes unless `reason` says stored."""
+    """Bytes of an object that are no good record. `position` counts decompressed bytes unless `reason` says
+    stored.
+    """
 
     position: int
     record_no: int | None
@@ -31,7 +34,9 @@ class BadPiece:
 
 @dataclass(frozen=True)
 class Chunk:
-    """Good records in a row: their text, their numbers in the object, and the fields that a header line named."""
+    """Good records in a row: their text, their numbers in the object, and the fields that a header line
+    named.
+    """
 
     raw: pa.StringArray
     numbers: pa.Int32Array
@@ -42,8 +47,9 @@ class Chunk:
 class ObjectRecords:
     """One object, read. `reason` says why there are no records, or what was seen where kind is "unknown".
 
-    kind: "events" of `source`; "digest", an integrity file of `source`; "empty", holds no records; "unknown", not
-    recognised, nothing read. `sha256` (hex) is over the decompressed bytes, or as many as could be had.
+    kind: "events" of `source`; "digest", an integrity file of `source`; "empty", holds no records; "unknown",
+    not recognised, nothing read. `sha256` (hex) is over the decompressed bytes, or as many as could be had.
+    `escaped`: numbers of the good text records whose invalid UTF-8 bytes are written as \\xNN.
     """
 
     source: str | None
@@ -54,6 +60,7 @@ class ObjectRecords:
     size: int
     chunks: list[Chunk] = field(default_factory=list)
     bad: list[BadPiece] = field(default_factory=list)
+    escaped: list[int] = field(default_factory=list)
 
     @property
     def count(self) -> int:
@@ -62,14 +69,18 @@ class ObjectRecords:
 
 
 def chunks_of(
-    raws: Sequence[msgspec.Raw | memoryview], numbers: Sequence[int] | None = None, raw_format: str | None = None
+    raws: Sequence[msgspec.Raw | memoryview],
+    numbers: Sequence[int] | None = None,
+    raw_format: str | None = None,
 ) -> Iterator[Chunk]:
     """Chunks of records already known to be UTF-8; `numbers` is 0, 1, 2... unless given."""
-    offsets = list(accumulate(map(len, map(memoryview, raws)), initial=0))
+    offsets = list(accumulate((len(memoryview(raw)) for raw in raws), initial=0))
     start = 0
     for end in _ends(offsets):
         base = offsets[start]
-        local = array("i", offsets[start : end + 1] if not base else [o - base for o in offsets[start : end + 1]])
+        local = array(
+            "i", offsets[start : end + 1] if not base else [o - base for o in offsets[start : end + 1]]
+        )
         buffers = [None, pa.py_buffer(local), pa.py_buffer(b"".join(raws[start:end]))]
         numbered = array("i", range(start, end) if numbers is None else numbers[start:end])
         yield Chunk(
@@ -90,13 +101,14 @@ def _ends(offsets: list[int]) -> Iterator[int]:
         yield last
 
 
-def int32s(values: array[int]) -> pa.Int32Array:
+def int32s(values: "array[int]") -> pa.Int32Array:
     """An Arrow array over the machine integers of `values`, not copied."""
     return pa.Int32Array.from_buffers(pa.int32(), len(values), [None, pa.py_buffer(values)])
 
 
 def to_table(records: ObjectRecords, object_id: str, key_time: datetime | None) -> pa.Table:
-    """Columns raw_data, raw_format, object_id, record_no, key_time; one Arrow chunk for each of `records.chunks`.
+    """Columns raw_data, raw_format, object_id, record_no, key_time; one Arrow chunk for each of
+    `records.chunks`.
 
     Values that repeat are dictionaries, which the engine reads as plain text and evaluates once.
     """

@@ -1,10 +1,11 @@
 """JSON bytes in, slices of its records out, no record ever becoming Python objects on the way.
 
-A document is {"<envelope>": [record, ...]}, an array, or any number of values one after the other. A valid one is
-split natively; anything else is walked by json_salvage, which finds every good record and keeps the rest as bad.
+A document is {"<envelope>": [record, ...]}, an array, or any number of values one after the other. A valid
+one is split natively; anything else is walked by json_salvage, which finds every good record and keeps the
+rest as bad.
 
-msgspec.Raw checks JSON's grammar whole and more strictly than DuckDB's parser does, but not UTF-8: that is checked
-over the whole buffer here, so that no record reaches the engine that it would refuse.
+msgspec.Raw checks JSON's grammar whole and more strictly than DuckDB's parser does, but not UTF-8: that is
+checked over the whole buffer here, so that no record reaches the engine that it would refuse.
 """
 
 import re
@@ -28,13 +29,16 @@ class _Envelope(msgspec.Struct):
 
 @cache
 def _envelope_decoder(name: str) -> msgspec.json.Decoder[_Envelope]:
-    return msgspec.json.Decoder(msgspec.defstruct("Envelope", [], bases=(_Envelope,), rename={"records": name}))
+    return msgspec.json.Decoder(
+        msgspec.defstruct("Envelope", [], bases=(_Envelope,), rename={"records": name})
+    )
 
 
 def read_json(data: bytes, envelopes: Iterable[str], is_record: Callable[[Slice], bool]) -> JsonRecords:
     """The records of `data`: members of an envelope, of an array, or values one after the other.
 
-    `is_record` tells a record from another object where a broken document has to be searched for the next one.
+    `is_record` tells a record from another object where a broken document has to be searched for the next
+    one.
     """
     names = b"|".join(re.escape(name.encode()) for name in envelopes)
     opening = re.compile(rb'\s*\{\s*"(%s)"\s*:\s*\[' % (names or rb"(?!)"))

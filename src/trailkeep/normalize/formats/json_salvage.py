@@ -1,8 +1,9 @@
 """JSON bytes that cannot be split as a whole in, every complete record in them and all other stretches out.
 
-The walk reads value after value. What stands between values (white space, commas, brackets of the envelope) is
-structure; where no value can be read, it searches on for the next object that is a record by its fields, and the
-stretch up to there is one bad piece. No byte beside structure is dropped, and nothing recurses without bound.
+The walk reads value after value. What stands between values (white space, commas, brackets of the envelope)
+is structure; where no value can be read, it searches on for the next object that is a record by its fields,
+and the stretch up to there is one bad piece. No byte beside structure is dropped, and nothing recurses
+without bound.
 """
 
 import json
@@ -132,10 +133,12 @@ def _next_record(
     opening: re.Pattern[bytes],
     is_record: Callable[[Slice], bool],
 ) -> int:
-    """Where the next record or envelope begins after the broken value at `start`; the end of data if none does.
+    """Where the next record or envelope begins after the broken value at `start`; the end of data if none
+    does.
 
-    An error shows right where the damage is or, after a lost quote, behind the first quote of the next record: so
-    the last brace before the error is the first candidate. Whole objects that are no records are part of the damage.
+    An error shows right where the damage is or, after a lost quote, behind the first quote of the next
+    record: so the last brace before the error is the first candidate. Whole objects that are no records are
+    part of the damage.
     """
     data, view = reader.data, memoryview(reader.data)
     candidate = max(start + 1, data.rfind(b"{", start + 1, error_at + 1))
