@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import partial
 from uuid import uuid4
 
 import pyarrow as pa
@@ -16,8 +17,8 @@ from trailkeep.lake.commit import commit, intend
 from trailkeep.lake.home import Home
 from trailkeep.lake.ledger import ObjectEntry, mark_done
 from trailkeep.lake.reconcile import reconcile, signals_of
-from trailkeep.pipeline import Outcome, Settings
-from trailkeep.workers import Pool, open_pool
+from trailkeep.pipeline import Outcome, Settings, Worker
+from trailkeep.workers import Submit, open_pool
 
 BATCH_BYTES = 256 << 20
 SHARD_BYTES = 64 << 20
@@ -60,10 +61,10 @@ def ingest(
     """Store `files`. `progress` is told how many files were dealt with, batch by batch."""
     home, report = settings.home, Report()
     report.recovered = recover(home, settings.matcher.windows)
-    with home.writer() as writer, open_pool(settings, workers) as pool:
+    with home.writer() as writer, open_pool(partial(Worker, settings), workers) as submit:
         pending: deque[tuple[_Pending, int]] = deque()
         for group in split(files, batch_bytes):
-            pending.append((_begin(home, pool, writer, group, batch_bytes), len(group)))
+            pending.append((_begin(home, submit, writer, group, batch_bytes), len(group)))
             # The next batch is made while this one commits; more would only cost memory.
             if len(pending) > 1 or workers == 1:
                 _finish(settings, report, pending, progress)
@@ -94,11 +95,11 @@ def split(files: Iterable[LogFile], size: int) -> Iterator[list[LogFile]]:
         yield group
 
 
-def _begin(home: Home, pool: Pool, writer: str, files: list[LogFile], batch_bytes: int) -> _Pending:
+def _begin(home: Home, submit: Submit, writer: str, files: list[LogFile], batch_bytes: int) -> _Pending:
     batch_id = uuid4().hex
     intend(home, batch_id, writer, [file.key for file in files])
     parts = split(files, min(SHARD_BYTES, batch_bytes // 2))
-    return _Pending(batch_id, [pool.submit(batch_id, number, part) for number, part in enumerate(parts)])
+    return _Pending(batch_id, [submit(batch_id, number, part) for number, part in enumerate(parts)])
 
 
 def _finish(

@@ -56,7 +56,7 @@ class Sink(Protocol):
 
 @dataclass(frozen=True)
 class Reading:
-    """How to read: the sources there are, one to insist on, and the most bytes that an object may unpack to."""
+    """How to read: the sources there are, one to insist on, the most bytes an object may unpack to."""
 
     sources: Mapping[str, Source]
     source: str | None = None

@@ -75,7 +75,7 @@ class Worker:
 
 
 class ShardMaker:
-    """The sink of an ingest: events wait until there are 64 MB of them, then meet the rules and are written."""
+    """The sink of an ingest: events wait until there are 64 MB, then meet the rules and are written."""
 
     def __init__(self, worker: Worker, batch_id: str, number: int) -> None:
         self._worker = worker

@@ -30,7 +30,15 @@ CLASSES = {
         _class(2004, "detection_finding", "finding_info", "resources"),
         _class(3001, "account_change", "actor", "api", "http_request", "policy", "src_endpoint", "user"),
         _class(
-            3002, "authentication", "actor", "api", "http_request", "is_mfa", "service", "src_endpoint", "user"
+            3002,
+            "authentication",
+            "actor",
+            "api",
+            "http_request",
+            "is_mfa",
+            "service",
+            "src_endpoint",
+            "user",
         ),
         _class(
             4001,

@@ -221,7 +221,6 @@ def _leaves(outputs: dict[str, exp.Expression], text: bool) -> Iterator[tuple[st
     yield "raw_data", exp.column("raw_data")
 
 
-
 def _tree(leaves: Iterable[tuple[str, exp.Expression]]) -> dict[str, Any]:
     root: dict[str, Any] = {}
     for path, value in leaves:
