@@ -6,11 +6,12 @@ from datetime import UTC, datetime
 from hashlib import sha256
 from typing import Any
 
+import pyarrow as pa
 from sqlalchemy import Column, Connection, Engine, func, insert, select, update
 from sqlalchemy.dialects.postgresql import insert as postgresql_insert
 from sqlalchemy.dialects.sqlite import insert as sqlite_insert
 
-from trailkeep.store.database import reading
+from trailkeep.store.database import reading, utc
 from trailkeep.store.tables import batches, objects, quarantine
 
 
@@ -165,10 +166,21 @@ def _resolve(connection: Connection, ids: list[str]) -> None:
             )
 
 
-def totals(state: Engine) -> dict[str, int]:
-    """Sums over the ledger: objects, records, stored, duplicate, quarantined, dropped."""
+def by_source(state: Engine) -> list[dict[str, Any]]:
+    """Sums over the ledger for each source."""
     names = ("records", "stored", "duplicate", "quarantined", "dropped")
-    query = select(func.count(), *(func.coalesce(func.sum(objects.c[name]), 0) for name in names))
+    sums = (func.coalesce(func.sum(objects.c[name]), 0).label(name) for name in names)
+    latest = func.max(objects.c.added).label("latest")
+    query = select(objects.c.source, func.count().label("objects"), *sums, latest)
     with reading(state) as connection:
-        row = connection.execute(query).one()
-    return dict(zip(("objects", *names), map(int, row), strict=True))
+        rows = connection.execute(query.group_by(objects.c.source).order_by(objects.c.source))
+        return [{**row._mapping, "latest": utc(row.latest)} for row in rows]
+
+
+BY_SOURCE = pa.schema(
+    [
+        ("source", pa.string()),
+        *((n, pa.int64()) for n in ("objects", "records", "stored", "duplicate", "quarantined", "dropped")),
+        ("latest", pa.timestamp("us", "UTC")),
+    ]
+)
