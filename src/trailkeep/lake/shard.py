@@ -30,7 +30,7 @@ class Shard:
     pieces: list[QuarantineEntry] = field(default_factory=list)
     signals: list[pa.Table] = field(default_factory=list)
     roots: dict[str, bytes] = field(default_factory=dict)  # object_id -> Merkle root of its stored records
-    resolved: list[str] = field(default_factory=list)  # quarantined pieces that are stored now
+    resolved: list[tuple[str, int]] = field(default_factory=list)  # pieces stored after all, their records
 
 
 def write_events(

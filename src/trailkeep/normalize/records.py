@@ -17,7 +17,7 @@ import pyarrow as pa
 
 CHUNK_BYTES = 16 * 1024 * 1024
 
-Kind = Literal["events", "digest", "empty", "unknown"]
+Kind = Literal["events", "digest", "empty", "unknown", "refused"]
 
 
 @dataclass(frozen=True)
