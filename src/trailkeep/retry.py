@@ -50,9 +50,7 @@ def retry(settings: Settings) -> Retried:
         intake.finish()
         _records(settings.reading, [p for p in pieces if not p.whole], worker, maker)
         outcome = maker.close()
-        stored = sum(count for _, count in outcome.shard.resolved) + sum(
-            e.stored for e in outcome.shard.entries
-        )
+        stored = sum(count for _, count in outcome.shard.resolved) + sum(e.stored for e in outcome.shard.entries)
         store(settings, batch_id, [outcome])
         return Retried(stored, len(open_pieces(home.state)))
 
@@ -89,11 +87,7 @@ def _read(reading: Reading, piece: QuarantineEntry, data: bytes) -> ObjectRecord
     if found.kind != "events" or found.bad or not found.count:
         return None
     # A piece without a number takes numbers from its place in the file, below those that records have.
-    first = (
-        piece.record_no
-        if piece.record_no is not None and found.count == 1
-        else -(piece.position + found.count)
-    )
+    first = piece.record_no if piece.record_no is not None and found.count == 1 else -(piece.position + found.count)
     chunks, start = [], first
     for chunk in found.chunks:
         numbers = int32s(array("i", range(start, start + len(chunk.raw))))

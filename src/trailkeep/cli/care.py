@@ -34,9 +34,7 @@ def status(home: HomeOption = DEFAULT_HOME, format: FormatOption = "table") -> N
     Example: trailkeep status
     """
     lake = open_home(home)
-    write_rows(
-        pa.Table.from_pylist(ledger.by_source(lake.state), schema=ledger.BY_SOURCE), format, sys.stdout
-    )
+    write_rows(pa.Table.from_pylist(ledger.by_source(lake.state), schema=ledger.BY_SOURCE), format, sys.stdout)
     for row in pieces.reasons(lake.state):
         print(f"in quarantine: {row['pieces']:,} pieces: {row['reason']}", file=sys.stderr)
 

@@ -130,9 +130,7 @@ class Batch:
         fields = {index for hit in undecided for index in hit.planned.native_fields}
         self.con.register(UNDECIDED, wanted.filter(any_need))
         try:
-            batch = one_batch(
-                self.con.execute(self._native_query(list(needs), sorted(fields))).to_arrow_table()
-            )
+            batch = one_batch(self.con.execute(self._native_query(list(needs), sorted(fields))).to_arrow_table())
         finally:
             self.con.unregister(UNDECIDED)
         order = pc.sort_indices(batch.column("row"))
@@ -207,11 +205,7 @@ class Batch:
         for hit in hits:
             group = self.keys.slice(hit.group.start, hit.group.length)
             found = (
-                group
-                if hit.rows is True
-                else group.filter(hit.rows)
-                if hit.rows is not False
-                else group.slice(0, 0)
+                group if hit.rows is True else group.filter(hit.rows) if hit.rows is not False else group.slice(0, 0)
             )
             rules = pa.repeat(pa.scalar(hit.planned.rule, pa.int32()), len(found))
             tables.append(found.append_column("rule", rules).cast(MATCHES))

@@ -24,9 +24,7 @@ class Matcher:
     def __reduce__(self) -> tuple[type["Matcher"], tuple[tuple[Rule, ...], dict[str, Source]]]:
         return Matcher, (self.rules, self.sources)
 
-    def match(
-        self, con: Connection, relation: str, source_name: str, available_natives: Collection[str]
-    ) -> pa.Table:
+    def match(self, con: Connection, relation: str, source_name: str, available_natives: Collection[str]) -> pa.Table:
         """A row (object_id, record_no, rule) for each event of `relation` and each rule that matches it.
 
         `relation` is a table or view of `con` with the stored columns, and a column "$<top>" for each of
@@ -45,9 +43,5 @@ def explain(rule: Rule, source: Source) -> str:
     if not rule.applies_to(source.logsource):
         return f"-- {rule.title} ({rule.id}) is not for {source.name}: its logsource is {rule.logsource}"
     found = witness(rule.detection, source)
-    pairs = (
-        "none, every event is tested"
-        if found is None
-        else ", ".join(f"{c} = {t!r}" for c, t in sorted(found))
-    )
+    pairs = "none, every event is tested" if found is None else ", ".join(f"{c} = {t!r}" for c, t in sorted(found))
     return f"-- {rule.title} ({rule.id}) on {source.name}\n-- witness: {pairs}\n{predicate(rule.detection, source)}"

@@ -74,9 +74,7 @@ class Plan:
     def _add(self, number: int, node: Node) -> None:
         exact = self._program(node)
         native_fields = tuple(i for i in sorted(_fields(exact)) if self.vocabularies[i].field.natives)
-        natives = tuple(
-            dict.fromkeys(top for i in native_fields for top in self.vocabularies[i].field.natives)
-        )
+        natives = tuple(dict.fromkeys(top for i in native_fields for top in self.vocabularies[i].field.natives))
         relaxed = self._relaxed(exact, True) if natives else exact
         planned = Planned(number, exact, relaxed, native_fields, natives)
         names = event_names(node, self.source)
