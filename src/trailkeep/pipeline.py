@@ -69,7 +69,7 @@ class Worker:
         natives = {name.removeprefix("$") for name in events.column_names if name.startswith("$")}
         self.connection.register("batch", events)
         matches = matcher.match(self.connection, "batch", source, natives)
-        signals = make_signals(self.connection, "batch", matches, matcher.rules)
+        signals = make_signals(self.connection, matches, matcher.rules)
         self.connection.unregister("batch")
         return signals
 
