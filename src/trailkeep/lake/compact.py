@@ -1,8 +1,8 @@
 """A lake of many small files in, the same rows in few large sorted files out, with sightings; safe to kill.
 
 Order of the durable steps, for a few groups of files at a time: merged files -> their sightings -> the
-snapshot that swaps them in -> sightings of files that are gone removed. So the sightings of a current file are
-there before it is and go after it has gone: a reader that finds a file in them may trust them. Whatever a
+snapshot that swaps them in -> sightings of files that are gone removed. So the sightings of a current file
+are there before it is and go after it has gone: a reader that finds a file in them may trust them. Whatever a
 crash leaves is a file that no snapshot names, or sightings of no current file; the next run removes both.
 """
 

@@ -42,7 +42,8 @@ def _plan(files: list[str], schema: pa.Schema) -> list[dict[int, int]]:
     names = [name for name in SORT_ORDER if name in schema.names]
     keys = []
     for number, file in enumerate(files):
-        table = _conform(pq.read_table(file, columns=names, partitioning=None), schema, names)
+        with pq.ParquetFile(file) as opened:
+            table = _conform(opened.read(names), schema, names)
         keys.append(table.append_column("file", pa.repeat(pa.scalar(number, pa.int32()), len(table))))
     table = pa.concat_tables(keys)
     order = pc.sort_indices(table, sort_keys=[(name, "ascending") for name in names])
