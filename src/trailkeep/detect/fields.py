@@ -4,7 +4,7 @@ A relation to be searched has the stored columns (core/columns.py), and a column
 native field it keeps: its JSON text, or the bare text where the source is delimited. Others come from raw_data.
 """
 
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from trailkeep.core.columns import BY_NAME
