@@ -12,10 +12,10 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from trailkeep.detect.documents import Documents
-from trailkeep.detect.fields import RAW, Field, Texts, below, holds, native
-from trailkeep.detect.plan import Ask, Plan, Planned, evaluate
+from trailkeep.detect.fields import Texts, below, holds, native
+from trailkeep.detect.plan import Ask, Need, Plan, Planned, evaluate
 from trailkeep.detect.tree import fold
-from trailkeep.detect.vocabulary import Mask, masks, one_batch, simplified
+from trailkeep.detect.vocabulary import Mask, one_batch, simplified
 from trailkeep.engine.duckdb import Connection
 
 MATCHES = pa.schema([("object_id", pa.string()), ("record_no", pa.int32()), ("rule", pa.int32())])
@@ -61,7 +61,7 @@ class Batch:
             for planned in group.rules:
                 rows = simplified(evaluate(planned.relaxed, ask))
                 if rows is not False:
-                    (undecided if planned.natives else decided).append(Hit(planned, group, rows))
+                    (undecided if planned.needs else decided).append(Hit(planned, group, rows))
         if undecided:
             self._read_natives(undecided)
             askers = [self._asker(group) for group in self.groups]
@@ -129,33 +129,33 @@ class Batch:
         wanted = self.keys.append_column("row", pa.array(range(len(self.keys)), pa.int32()))
         for i, need in enumerate(needs.values()):
             wanted = wanted.append_column(f"need{i}", need)
-        fields = {index for hit in undecided for index in hit.planned.native_fields}
         self.con.register(UNDECIDED, wanted.filter(any_need))
         try:
-            batch = one_batch(self.con.execute(self._native_query(list(needs), sorted(fields))).to_arrow_table())
+            batch = one_batch(self.con.execute(self._native_query(list(needs))).to_arrow_table())
         finally:
             self.con.unregister(UNDECIDED)
         order = pc.sort_indices(batch.column("row"))
         rank = pc.subtract(pc.cumulative_sum(any_need.cast(pa.int32())), 1)
         place = order.take(pc.max_element_wise(rank, 0))  # of rows that nobody needs, that of some other row
-        for index in fields:
-            vocabulary = self.plan.vocabularies[index]
-            if is_wide(vocabulary.field):
-                self.codes[index] = place
-                names = [f"f{index}_{number}" for number in range(len(vocabulary.tests))]
-                self.passed[index] = masks(batch.select(names))
-            else:
-                self._encode(index, batch.column(f"f{index}"))
-                self.codes[index] = self.codes[index].take(place)
+        for i, need in enumerate(needs):
+            if isinstance(need, int):
+                self._encode(need, batch.column(f"c{i}"))
+                self.codes[need] = self.codes[need].take(place)
+            elif isinstance(need, Ask):
+                self.codes[need.field] = place
+                tests = self.passed.setdefault(
+                    need.field, [False] * len(self.plan.vocabularies[need.field].tests)
+                )
+                tests[need.test] = simplified(batch.column(f"c{i}"))
 
-    def _needs(self, undecided: Sequence[Hit]) -> dict[str, pa.BooleanArray]:
-        """For each top-level native field the rows on which an undecided rule reads it."""
-        by_top: dict[str, dict[int, Mask]] = {}
+    def _needs(self, undecided: Sequence[Hit]) -> dict[Need, pa.BooleanArray]:
+        """The rows on which an undecided rule needs each part of a record."""
+        by_need: dict[Need, dict[int, Mask]] = {}
         for hit in undecided:
-            for top in hit.planned.natives:
-                by_group = by_top.setdefault(top, {})
+            for need in hit.planned.needs:
+                by_group = by_need.setdefault(need, {})
                 by_group[hit.group.number] = either(by_group.get(hit.group.number, False), hit.rows)
-        return {top: self._spread(by_group) for top, by_group in by_top.items()}
+        return {need: self._spread(by_group) for need, by_group in by_need.items()}
 
     def _spread(self, by_group: Mapping[int, Mask]) -> pa.BooleanArray:
         """One mask over all rows; groups by name follow each other, the group of open rules lies over them."""
@@ -172,45 +172,53 @@ class Batch:
         pieces.append(pa.repeat(False, len(self.keys) - end))
         return pc.or_(over, pa.concat_arrays(pieces))
 
-    def _native_query(self, tops: Sequence[str], fields: Sequence[int]) -> str:
-        """SQL of the rows in UNDECIDED with a column for each of `fields`, or for each test of a wide one."""
-        documents = Documents(tops, self.available, self.plan.source)
-        texts, columns = [], ["row"]
-        for index in fields:
+    def _native_query(self, needs: Sequence[Need]) -> str:
+        """SQL of the rows in UNDECIDED with a column c<i> for each of `needs`: a field's JSON or a test's answer."""
+        numbers = {need: i for i, need in enumerate(needs)}
+        documents = Documents(
+            {need: i for need, i in numbers.items() if isinstance(need, str)},
+            self.available,
+            self.plan.source,
+        )
+        texts: dict[int, list[str]] = {}
+        columns = ["row"]
+        for need, i in numbers.items():
+            if isinstance(need, str):
+                continue
+            index = need if isinstance(need, int) else need.field
             vocabulary = self.plan.vocabularies[index]
             one = vocabulary.field
-            if one.path:
-                direct = documents.value(one.natives[0], one.path)
-                columns.append(f"{below(direct, native(one.natives[0]), one.path)} AS f{index}")
-            elif is_wide(one):
+            if isinstance(need, Ask):
                 text = f"json_text({one.sql})" if one.json else one.sql
-                texts += [f"{text} AS text{index}", f"lower({text}) AS lower{index}"]
-                texts += [f"json_members({one.sql}) AS several{index}"] if one.json else []
+                several = [f"json_members({one.sql}) AS several{index}"] if one.json else []
+                texts[index] = [f"{text} AS text{index}", f"lower({text}) AS lower{index}", *several]
                 names = Texts(f"text{index}", f"lower{index}", f"several{index}" if one.json else "")
-                columns += [
-                    f"{holds(test, names)} AS f{index}_{n}" for n, test in enumerate(vocabulary.tests)
-                ]
+                column = holds(vocabulary.tests[need.test], names)
+            elif one.path:
+                direct = documents.value(one.natives[0], one.path)
+                column = below(direct, native(one.natives[0]), one.path)
             else:
-                columns.append(f"{one.sql} AS f{index}")
-        read = f"SELECT {', '.join(documents.read())} FROM {UNDECIDED} u JOIN {self.relation} e USING (object_id, record_no)"
-        parsed = f"SELECT {', '.join(documents.parse())} FROM ({read})"
-        return f"SELECT {', '.join(columns)} FROM (SELECT {', '.join(['*', *texts])} FROM ({parsed}))"
+                column = one.sql
+            columns.append(f"CASE WHEN need{i} THEN {column} END AS c{i}")
+        read = f"SELECT {documents.read()} FROM {UNDECIDED} u JOIN {self.relation} e USING (object_id, record_no)"
+        parsed = f"SELECT {documents.parse()} FROM ({read})"
+        tested = ", ".join(["*", *(sql for of_field in texts.values() for sql in of_field)])
+        return f"SELECT {', '.join(columns)} FROM (SELECT {tested} FROM ({parsed}))"
 
     def _table(self, hits: Sequence[Hit]) -> pa.Table:
         tables = [MATCHES.empty_table()]
         for hit in hits:
             group = self.keys.slice(hit.group.start, hit.group.length)
             found = (
-                group if hit.rows is True else group.filter(hit.rows) if hit.rows is not False else group.slice(0, 0)
+                group
+                if hit.rows is True
+                else group.filter(hit.rows)
+                if hit.rows is not False
+                else group.slice(0, 0)
             )
             rules = pa.repeat(pa.scalar(hit.planned.rule, pa.int32()), len(found))
             tables.append(found.append_column("rule", rules).cast(MATCHES))
         return pa.concat_tables(tables)
-
-
-def is_wide(field: Field) -> bool:
-    """Whether a field's text is large and hardly ever the same twice: a whole record, or a whole object of it."""
-    return bool(field.natives) and not field.path and (field.json or field.natives == (RAW,))
 
 
 def both(one: Mask, other: Mask) -> Mask:

@@ -27,11 +27,14 @@ class Field:
     """The keys below the only native, where `sql` does no more than follow them."""
 
     @property
+    def wide(self) -> bool:
+        """Whether the text is large and hardly ever the same twice: a whole record, or a whole object of it."""
+        return bool(self.natives) and not self.path and (self.json or self.sql == RAW)
+
+    @property
     def texts(self) -> str:
         """SQL of the list of its texts, nulls left out."""
-        return (
-            f"json_texts({self.sql})" if self.json else f"list_filter([{self.sql}], lambda v: v IS NOT NULL)"
-        )
+        return f"json_texts({self.sql})" if self.json else f"list_filter([{self.sql}], lambda v: v IS NOT NULL)"
 
 
 def resolve(name: str, source: Source) -> Field:
@@ -94,7 +97,7 @@ def below(direct: str, doc: str, keys: Sequence[str]) -> str:
     found = f"[CAST({doc} AS JSON)]"
     for key in keys:
         found = f"json_step({found}, {quoted(key)})"
-    return f"json_below({direct}, {doc}, {found})"
+    return f"json_below({direct}, {doc}, {quoted(keys[-1])}, {found})"
 
 
 @dataclass(frozen=True)
