@@ -22,6 +22,20 @@ from trailkeep.workers import open_pool
 
 SHARD_BYTES = 64 << 20
 
+MATCHES = pa.schema(
+    [
+        ("rule_id", pa.string()),
+        ("title", pa.string()),
+        ("level", pa.string()),
+        ("event_uid", pa.string()),
+        ("event_name", pa.string()),
+        ("time", pa.timestamp("us", "UTC")),
+        ("source", pa.string()),
+        ("file", pa.string()),
+        ("record", pa.int32()),
+    ]
+)
+
 
 @dataclass
 class Found:
