@@ -5,6 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --quiet --disable-pip-version-check --no-input
 EVENTS ?= 400000
+MKDOCS := NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs
 # TRAILKEEP_SAMPLES: real log samples for the tests; they are not part of this repository.
 
 .PHONY: help setup develop demo test check bench docs format lock clean
@@ -40,13 +41,13 @@ check: develop  ## format, lint, types, import contracts, long files, docs
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(BIN)/python bin/long_files.py
-	$(BIN)/mkdocs build --strict --quiet --site-dir site
+	$(MKDOCS) build --strict --quiet --site-dir site
 
 bench: develop  ## the figures of docs/explanation/performance.md; EVENTS=4000000 for ten times the data
 	$(BIN)/python -m bench --events $(EVENTS)
 
 docs: develop  ## the documentation on http://127.0.0.1:8000
-	$(BIN)/mkdocs serve
+	$(MKDOCS) serve
 
 format: develop  ## rewrite the code in the project's format
 	$(BIN)/ruff format .

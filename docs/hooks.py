@@ -3,6 +3,7 @@
 MkDocs calls `on_files` (`hooks:` of mkdocs.yml). Pages made from what they describe cannot go stale.
 """
 
+import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -14,8 +15,8 @@ from mkdocs.structure.files import File, Files
 from trailkeep.cli.main import app
 from trailkeep.cli.setup import SHIPPED_RULES
 from trailkeep.core.columns import BOOKKEEPING, MAPPED, SIGHTINGS, Column
-from trailkeep.core.source import Source, load_sources
 from trailkeep.core.levels import LEVELS
+from trailkeep.core.source import Source, load_sources
 from trailkeep.detect.rules import Rule, load_rules
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -72,7 +73,7 @@ def _default(parameter: Any) -> str:
     if isinstance(shown, str):
         return variable + _code(shown)
     value = parameter.default
-    return variable + ("" if value is None or value is False else _code(str(value)))
+    return variable + ("" if value in (None, False, "") else _code(str(value)))
 
 
 def sources_page() -> str:
@@ -168,10 +169,13 @@ def _code(text: str) -> str:
 
 def _table(head: tuple[str, ...], rows: list[tuple[str, ...]]) -> str:
     """A Markdown table; nothing where there are no rows."""
-    if not rows:
-        return ""
-    lines = [head, ("---",) * len(head), *rows]
-    return "\n".join("| " + " | ".join(" ".join(c.replace("|", r"\|").split()) for c in row) + " |" for row in lines)
+    lines = [head, ("---",) * len(head), *rows] if rows else []
+    return "\n".join("| " + " | ".join(map(_cell, line)) + " |" for line in lines)
+
+
+def _cell(text: str) -> str:
+    """`text` on one line; a pipe inside backticks ends no cell."""
+    return re.sub(r"`[^`]*`|\|", lambda found: found[0] if len(found[0]) > 1 else r"\|", " ".join(text.split()))
 
 
 PAGES: dict[str, Callable[[], str]] = {
