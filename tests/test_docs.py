@@ -128,12 +128,12 @@ def test_every_command_shown_can_be_called_like_that(line: str) -> None:
 
 def queries(command: str) -> list[str]:
     """The queries that the docs give to `search` or `sql`."""
-    found = [split(line) for line in SHOWN if not is_group(shlex.split(line))]
-    return [words[0] for name, words in found if name == command and words and "..." not in words[0]]
+    calls = [shlex.split(line) for line in SHOWN if line.startswith(f"trailkeep {command} ")]
+    return [words[2] for words in calls if "..." not in words[2]]
 
 
 SEARCHES = [
-    *queries("trailkeep search"),
+    *queries("search"),
     *(line for page in PAGES for block in blocks(page, "search") for line in block.splitlines()),
 ]
 
@@ -143,7 +143,7 @@ def test_every_search_shown_is_one(query: str) -> None:
     condition(parse(query), Meaning(query, load_sources(), NOW))
 
 
-@pytest.mark.parametrize("query", queries("trailkeep sql"))
+@pytest.mark.parametrize("query", queries("sql"))
 def test_every_sql_statement_shown_is_allowed_and_runs(query: str) -> None:
     tree = check_select(query, ["events", *load_sources(), *CLASSES])
     columns = ", ".join(f'"{column.name}" {column.type}' for column in EVENTS)
@@ -190,7 +190,8 @@ def test_the_source_of_the_guide_maps_a_record(tmp_path: Path) -> None:
     )
     mapped = Mapper(connect()).map(source, raw)
     (event,) = mapped.events.to_pylist()
-    assert (event["event_uid"], event["src_ip"], event["entities"]) == ("r-1", "192.0.2.7", ["dana", "192.0.2.7"])
+    assert (event["event_uid"], event["src_ip"]) == ("r-1", "192.0.2.7")
+    assert set(event["entities"]) == {"dana", "192.0.2.7"}
     assert mapped.rejected["reason"].to_pylist() == ["no time"]
 
 
