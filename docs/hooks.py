@@ -4,7 +4,7 @@ MkDocs calls `on_files` (`hooks:` of mkdocs.yml). Pages made from what they desc
 """
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -167,7 +167,7 @@ def _code(text: str) -> str:
     return f"`{text}`"
 
 
-def _table(head: tuple[str, ...], rows: list[tuple[str, ...]]) -> str:
+def _table(head: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> str:
     """A Markdown table; nothing where there are no rows."""
     lines = [head, ("---",) * len(head), *rows] if rows else []
     return "\n".join("| " + " | ".join(map(_cell, line)) + " |" for line in lines)
