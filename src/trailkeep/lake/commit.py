@@ -13,12 +13,21 @@ from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
+from pyiceberg.expressions import EqualTo
 
 from trailkeep.core.durable import write_file as write_durably
 from trailkeep.core.failpoint import failpoint
 from trailkeep.lake.home import Home
-from trailkeep.lake.ledger import ObjectEntry, QuarantineEntry, open_intent, record_batch, stored_contents
+from trailkeep.lake.ledger import (
+    ObjectEntry,
+    QuarantineEntry,
+    open_intent,
+    record_batch,
+    stored_contents,
+    unfinished,
+)
 from trailkeep.lake.seal import merkle_root
 from trailkeep.lake.shard import Shard, write_file
 from trailkeep.lake.tables import events_arrow_schema, events_table
@@ -26,6 +35,8 @@ from trailkeep.lake.tables import events_arrow_schema, events_table
 BATCH_ID = "trailkeep.batch-id"
 LEDGER_DIGEST = "trailkeep.ledger-sha256"
 SEAL_ROOT = "trailkeep.seal-root"
+
+Parsed = tuple[list[ObjectEntry], list[QuarantineEntry], list[tuple[str, int]]]
 
 
 @dataclass(frozen=True)
@@ -48,6 +59,7 @@ def intend(home: Home, batch_id: str, writer: str, keys: list[str]) -> None:
 def commit(home: Home, batch_id: str, shards: list[Shard]) -> Batch:
     """Commit the shards as one snapshot; contents that another writer stored meanwhile become duplicates."""
     with home.commit_lock():
+        _settle_interrupted(home, batch_id)
         shards = _without_duplicates(home, shards)
         ledger = _ledger(shards)
         write_ledger(home, batch_id, ledger)
@@ -68,6 +80,17 @@ def settle(home: Home, batch_id: str, ledger: dict[str, Any]) -> None:
     failpoint("ledger.after")
 
 
+def landed(home: Home, batch_id: str, ledger: dict[str, Any]) -> bool:
+    """Whether a batch is committed: its snapshot is in the table, or its rows where the snapshot expired."""
+    if not ledger["files"]:
+        return True  # nothing but duplicates, digests and quarantine: the ledger file is the commit
+    table = events_table(home)
+    if any(s.summary is not None and s.summary[BATCH_ID] == batch_id for s in table.snapshots()):
+        return True
+    rows = table.scan(row_filter=EqualTo(term="batch_id", value=batch_id), selected_fields=("batch_id",), limit=1)
+    return len(rows.to_arrow()) > 0
+
+
 def ledger_path(home: Home, batch_id: str) -> Path:
     """Where the ledger file of a batch lies."""
     return home.ledgers / f"{batch_id}.json"
@@ -86,13 +109,14 @@ def read_ledger(home: Home, batch_id: str) -> dict[str, Any] | None:
     return json.loads(path.read_bytes()) if path.exists() else None
 
 
-def parse_ledger(ledger: dict[str, Any]) -> tuple[list[ObjectEntry], list[QuarantineEntry], list[str]]:
+def parse_ledger(ledger: dict[str, Any]) -> Parsed:
     """The entries, quarantined pieces and resolved pieces that a ledger file holds."""
     entries = [
         ObjectEntry(**{**row, "content": base64.b64decode(row["content"]) if row["content"] else None})
         for row in ledger["objects"]
     ]
-    return entries, [QuarantineEntry(**row) for row in ledger["quarantine"]], ledger["resolved"]
+    pieces = [QuarantineEntry(**row) for row in ledger["quarantine"]]
+    return entries, pieces, [(piece, records) for piece, records in ledger["resolved"]]
 
 
 def _ledger(shards: list[Shard]) -> dict[str, Any]:
@@ -122,6 +146,19 @@ def _append(home: Home, batch_id: str, ledger: dict[str, Any]) -> None:
         SEAL_ROOT: ledger["seal_root"],
     }
     events_table(home).add_files(ledger["files"], snapshot_properties=summary, check_duplicate_files=False)
+
+
+def _settle_interrupted(home: Home, batch_id: str) -> None:
+    """Settle batches whose committer died after its snapshot: their contents must count as stored.
+
+    Under the commit lock nobody else is between ledger file and ledger rows, so an open batch that has a
+    ledger file was left behind; reconcile.py deals with those that have not landed.
+    """
+    for other, state, _ in unfinished(home.state):
+        if state == "open" and other != batch_id:
+            ledger = read_ledger(home, other)
+            if ledger is not None and landed(home, other, ledger):
+                settle(home, other, ledger)
 
 
 def _without_duplicates(home: Home, shards: list[Shard]) -> list[Shard]:
@@ -159,6 +196,4 @@ def _drop(home: Home, shard: Shard, again: set[str]) -> Shard:
 
 
 def _rows_without(table: pa.Table, object_ids: set[str]) -> pa.Table:
-    import pyarrow.compute as pc
-
     return table.filter(pc.invert(pc.is_in(table["object_id"], pa.array(sorted(object_ids)))))
