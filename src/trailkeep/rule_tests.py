@@ -53,10 +53,18 @@ def run_tests(rules: Sequence[Rule], sources: Mapping[str, Source]) -> Iterator[
 def _raw(rules: Sequence[Rule], source: Source) -> pa.Table:
     """The test events of every rule that applies to `source`; object_id tells rule and test."""
     rows = [
-        {"raw_data": event, "object_id": f"{number}.{test_number}", "record_no": record_no}
+        _record(event, source) | {"object_id": f"{number}.{test_number}", "record_no": record_no}
         for number, rule in enumerate(rules)
         if rule.applies_to(source.logsource)
         for test_number, test in enumerate(rule.tests)
         for record_no, event in enumerate(test.events)
     ]
     return pa.Table.from_pylist(rows, schema=RAW)
+
+
+def _record(event: str, source: Source) -> dict[str, str | None]:
+    """raw_data and raw_format of one test event: JSON, or a header line and a record line as in a text file."""
+    if source.format == "json":
+        return {"raw_data": event, "raw_format": None}
+    header, _, line = event.strip().partition("\n")
+    return {"raw_data": line, "raw_format": header}
