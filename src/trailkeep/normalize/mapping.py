@@ -38,7 +38,6 @@ class Mapper:
 
     def __init__(self, connection: Connection | None = None) -> None:
         self._connection = connection or connect()
-        self._selects: dict[str, str] = {}
         self._statements: dict[str, str] = {}
 
     def map(self, source: Source, raw: pa.Table) -> Mapped:
