@@ -19,7 +19,7 @@ from trailkeep.lake.reconcile import reconcile
 from trailkeep.lake.shard import sort
 from trailkeep.lake.tables import events_table, sightings_table
 
-PARTITIONS = 6  # two days of three sources
+PARTITIONS = 3  # one day of three sources
 BATCHES = [["a", "b", "c"], ["d", "e", "f"], ["g", "h", "i"]]
 
 
@@ -127,8 +127,8 @@ def test_files_near_the_target_are_compacted_once_and_left_alone(tmp_path: Path)
     assert stored_sightings(home) == true_sightings(home)
 
 
-def test_more_files_than_may_be_open_at_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(compacting, "_MAX_FILES", 3)
+def test_more_files_than_fit_into_memory_at_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(compacting, "_MAX_AHEAD", 3 * 2048 * lakes.RECORDS // 2)
     ingest(tmp_path / "lake", [[name] for name in "abcdefgh"])
     home = create_home(tmp_path / "lake")
     compact(home, now)
