@@ -128,7 +128,8 @@ def test_files_near_the_target_are_compacted_once_and_left_alone(tmp_path: Path)
 
 
 def test_more_files_than_fit_into_memory_at_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(compacting, "_MAX_AHEAD", 3 * 2048 * lakes.RECORDS // 2)
+    monkeypatch.setattr(compacting, "_read_ahead", lambda file: 1)
+    monkeypatch.setattr(compacting, "_MAX_AHEAD", 3)
     ingest(tmp_path / "lake", [[name] for name in "abcdefgh"])
     home = create_home(tmp_path / "lake")
     compact(home, now)
