@@ -1,0 +1,1 @@
+"""Raw bytes of an object in, OCSF columns out: reading, recognising, mapping."""
