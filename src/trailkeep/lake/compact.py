@@ -121,9 +121,7 @@ def _packed(files: list[DataFile], target: int) -> Iterator[list[DataFile]]:
     sums = (0, 0, 0)
     for file in files:
         costs = (file.file_size_in_bytes, file.record_count, _read_ahead(file))
-        if group and any(
-            total + cost > limit for total, cost, limit in zip(sums, costs, limits, strict=True)
-        ):
+        if group and any(total + cost > limit for total, cost, limit in zip(sums, costs, limits, strict=True)):
             yield group
             group, sums = [], (0, 0, 0)
         group.append(file)
