@@ -39,7 +39,7 @@ class Source(BaseModel):
     logsource: dict[str, str] = Field(description="Sigma logsource that selects this source")
     shape: dict[str, Any] = Field(description="field -> SQL type, or nested shape; what map.sql can read as r.field")
     fields: dict[str, str] = Field(
-        description="native field -> SQL over stored columns with exactly the native value (others read raw_data)"
+        description="native field -> SQL over stored columns with exactly its value; others read raw_data"
     )
     natives: list[str] = Field(
         default_factory=list, description="top-level fields kept as JSON text while a batch is in memory, for rules"

@@ -4,7 +4,7 @@ A relation to be searched has the stored columns (core/columns.py), and a column
 native field it keeps: its JSON text, or the bare text where the source is delimited. Others come from raw_data.
 """
 
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from trailkeep.core.columns import BY_NAME
@@ -34,9 +34,7 @@ class Field:
     @property
     def texts(self) -> str:
         """SQL of the list of its texts, nulls left out."""
-        return (
-            f"json_texts({self.sql})" if self.json else f"list_filter([{self.sql}], lambda v: v IS NOT NULL)"
-        )
+        return f"json_texts({self.sql})" if self.json else f"list_filter([{self.sql}], lambda v: v IS NOT NULL)"
 
 
 def resolve(name: str, source: Source) -> Field:
@@ -67,6 +65,9 @@ def _stored(expression: str) -> Field:
 def pair(node: Pair, source: Source) -> Field:
     """The comparison of two fields as a field of its own, whose text is 'true' or 'false'."""
     left, right = resolve(node.field, source), resolve(node.other, source)
+    if bool(left.natives) != bool(right.natives):  # read together: native fields are not beside stored columns
+        bare = source.model_copy(update={"fields": {}})
+        left, right = resolve(node.field, bare), resolve(node.other, bare)
     compared = node.sql.replace(TEXT, "v").replace(OTHER, "w")
     inner = f"len(list_filter({right.texts}, lambda w: {compared})) > 0"
     sql = f"CAST(len(list_filter({left.texts}, lambda v: {inner})) > 0 AS VARCHAR)"

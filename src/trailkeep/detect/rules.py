@@ -78,19 +78,13 @@ def load_rules(
         if first is not rule:
             reason = f"id {rule.id} is taken by {first.path}:{first.line}; give this rule an id of its own"
             faults.append(Fault(rule.path, rule.line, reason))
-    return RulePack(
-        tuple(rules.values()), tuple(faults), tuple(note for file in files for note in file.skipped)
-    )
+    return RulePack(tuple(rules.values()), tuple(faults), tuple(note for file in files for note in file.skipped))
 
 
 def _files(paths: Iterable[Path]) -> list[Path]:
     found: dict[Path, None] = {}
     for path in paths:
-        inside = (
-            (file for file in path.rglob("*") if file.suffix in {".yml", ".yaml"})
-            if path.is_dir()
-            else [path]
-        )
+        inside = (file for file in path.rglob("*") if file.suffix in {".yml", ".yaml"}) if path.is_dir() else [path]
         found |= dict.fromkeys(sorted(inside))
     return list(found)
 

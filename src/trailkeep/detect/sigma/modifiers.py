@@ -29,9 +29,7 @@ class _EncodingModifier(SigmaValueModifier[SigmaString, SigmaString]):
 
     def modify(self, val: SigmaString) -> SigmaString:
         if val.contains_special():
-            raise SigmaValueError(
-                "wildcards cannot be encoded; write the text without * and ?", source=self.source
-            )
+            raise SigmaValueError("wildcards cannot be encoded; write the text without * and ?", source=self.source)
         return EncodedString(self.mark + "".join(map(str, val.s)).encode(self.codec))
 
 

@@ -88,9 +88,7 @@ def _search(value: object, placeholders: Placeholders, path: tuple[str, ...]) ->
 
 def _item(key: str, value: Any, placeholders: Placeholders, path: tuple[str, ...]) -> Node:
     try:
-        if isinstance(value, dict) or (
-            isinstance(value, list) and any(isinstance(v, dict | list) for v in value)
-        ):
+        if isinstance(value, dict) or (isinstance(value, list) and any(isinstance(v, dict | list) for v in value)):
             raise values.Unsupported("the value of a field must be a text, a number or a list of these")
         return _detection_item(
             SigmaDetectionItem.from_mapping(key or None, _typed(key, value), policy=POLICY), placeholders
@@ -122,9 +120,7 @@ def _number(entry: object) -> object:
 def _detection_item(item: SigmaDetectionItem, placeholders: Placeholders) -> Node:
     field = item.field or ""
     if field and ('"' in field or "\\" in field or not all(field.split("."))):
-        raise values.Unsupported(
-            "a field name is a path such as userIdentity.type, without quotes or empty parts"
-        )
+        raise values.Unsupported("a field name is a path such as userIdentity.type, without quotes or empty parts")
     nodes = [_value(field, value, placeholders) for value in item.value] or [Null(field)]
     node = _and(nodes) if item.value_linking is ConditionAND else _or(nodes)
     return Not(node) if item.negated else node
@@ -154,9 +150,7 @@ def _test(field: str, value: SigmaType) -> Node:
     if not field:
         return Test("", values.sql(values.keyword(value)))
     folded = values.exact(value)
-    return (
-        _equality(field, [folded]) if folded is not None else Test(field, values.sql(values.condition(value)))
-    )
+    return _equality(field, [folded]) if folded is not None else Test(field, values.sql(values.condition(value)))
 
 
 def _equality(field: str, folded: Sequence[str]) -> Test:
@@ -169,9 +163,7 @@ def _expander(placeholders: Placeholders) -> Callable[[Placeholder], Iterator[Si
 
     def expand(placeholder: Placeholder) -> Iterator[SigmaString]:
         if placeholder.name not in placeholders:
-            raise values.Unsupported(
-                f"placeholder %{placeholder.name}% has no values: define it, or write them out"
-            )
+            raise values.Unsupported(f"placeholder %{placeholder.name}% has no values: define it, or write them out")
         yield from map(SigmaString, placeholders[placeholder.name])
 
     return expand
@@ -191,8 +183,7 @@ def _or(nodes: Sequence[Node]) -> Node:
         if isinstance(node, Test) and node.equals:
             texts.setdefault(node.field, []).extend(node.equals)
     merged = [
-        _equality(node.field, texts[node.field]) if isinstance(node, Test) and node.equals else node
-        for node in flat
+        _equality(node.field, texts[node.field]) if isinstance(node, Test) and node.equals else node for node in flat
     ]
     unique = tuple(dict.fromkeys(merged))
     return unique[0] if len(unique) == 1 else Or(unique)

@@ -66,9 +66,7 @@ def condition(value: SigmaType) -> exp.Expression:
     """The SQL that says whether text `v` of a field is `value`."""
     match value:
         case SigmaTimestampPart():
-            return exp.EQ(
-                this=_timestamp_part(value.timestamp_part), expression=exp.Literal.number(value.number)
-            )
+            return exp.EQ(this=_timestamp_part(value.timestamp_part), expression=exp.Literal.number(value.number))
         case SigmaNumber():
             return exp.EQ(this=V, expression=literal(str(value.number)))
         case SigmaBool():
@@ -112,11 +110,7 @@ def one_of(folded: tuple[str, ...]) -> exp.Expression:
     """The SQL that says whether `v` is one of the folded texts."""
     texts = [literal(text) for text in folded]
     lowered = call("lower", V)
-    return (
-        exp.EQ(this=lowered, expression=texts[0])
-        if len(texts) == 1
-        else exp.In(this=lowered, expressions=texts)
-    )
+    return exp.EQ(this=lowered, expression=texts[0]) if len(texts) == 1 else exp.In(this=lowered, expressions=texts)
 
 
 def related(starts_with: bool, ends_with: bool) -> exp.Expression:
@@ -150,9 +144,7 @@ def _pattern(subject: exp.Expression, parts: list[str | SpecialChars | Placehold
     """`subject` against texts and wildcards; the common shapes need no pattern matching at all."""
     for part in parts:
         if isinstance(part, Placeholder):
-            raise Unsupported(
-                f"placeholder %{part.name}% has no values; define it or write them into the rule"
-            )
+            raise Unsupported(f"placeholder %{part.name}% has no values; define it or write them into the rule")
     many = SpecialChars.WILDCARD_MULTI
     shape: list[str | SpecialChars] = []
     for part in parts:
@@ -176,9 +168,7 @@ def _pattern(subject: exp.Expression, parts: list[str | SpecialChars | Placehold
         re.sub(f"[%_{LIKE_ESCAPE}]", rf"{LIKE_ESCAPE}\g<0>", part) if isinstance(part, str) else signs[part]
         for part in shape
     )
-    return exp.Escape(
-        this=exp.Like(this=subject.copy(), expression=literal(like)), expression=literal(LIKE_ESCAPE)
-    )
+    return exp.Escape(this=exp.Like(this=subject.copy(), expression=literal(like)), expression=literal(LIKE_ESCAPE))
 
 
 def _contains(subject: exp.Expression, text: str) -> exp.Expression:
@@ -193,9 +183,7 @@ def _contains(subject: exp.Expression, text: str) -> exp.Expression:
 
 def _regex(value: SigmaRegularExpression) -> exp.Expression:
     if value.contains_placeholder():
-        raise Unsupported(
-            "a placeholder of this regular expression has no values; define it or write them out"
-        )
+        raise Unsupported("a placeholder of this regular expression has no values; define it or write them out")
     pattern = str(value.regexp).replace("\0", r"\x00")
     flags = "".join(sorted(value.sigma_to_re_flag[flag] for flag in value.flags))
     return call("regexp_matches", V, literal(f"(?{flags}){pattern}" if flags else pattern))

@@ -1,0 +1,174 @@
+"""Log files in, a shard out: the order of the stages.
+
+fetch -> read -> map (intake.py) -> match rules -> write sorted files. A `Worker` runs in its own process and
+commits nothing: ingest.py does that.
+"""
+
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+
+import pyarrow as pa
+
+from trailkeep.collect.files import LogFile, fetch
+from trailkeep.detect.match import Matcher
+from trailkeep.detect.signals import make_signals
+from trailkeep.engine.duckdb import connect
+from trailkeep.intake import Intake, Reading
+from trailkeep.lake.home import Home
+from trailkeep.lake.ledger import ObjectEntry, QuarantineEntry, stored_files
+from trailkeep.lake.quarantine import QuarantineWriter
+from trailkeep.lake.seal import merkle_root
+from trailkeep.lake.shard import Shard, write_events
+from trailkeep.normalize.mapping import Mapper
+from trailkeep.normalize.records import BadPiece
+
+FLUSH_BYTES = 64 << 20
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What every worker needs; crosses to other processes."""
+
+    home: Home
+    reading: Reading
+    matcher: Matcher
+    schema: pa.Schema
+
+
+@dataclass
+class Outcome:
+    """A shard, and the files of which nothing may be stored: (key, reason)."""
+
+    shard: Shard = field(default_factory=Shard)
+    unrecognised: list[tuple[str, str]] = field(default_factory=list)
+    failed: list[tuple[str, str]] = field(default_factory=list)
+
+
+class Worker:
+    """Turns files into shards. One a process: it keeps a database connection."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+        self.connection = connect(threads=1)
+        self.mapper = Mapper(self.connection)
+
+    def run(self, batch_id: str, number: int, files: list[LogFile]) -> Outcome:
+        """Read, map and match `files`; the shard's data files are on disk when this returns."""
+        maker = ShardMaker(self, batch_id, number)
+        intake = Intake(self.settings.reading, self.mapper, maker)
+        for group in fetch(files):
+            intake.take(group)
+        intake.finish()
+        return maker.close()
+
+    def detect(self, source: str, events: pa.Table) -> pa.Table:
+        """The signals that the rules raise on mapped events, as rows of the events table."""
+        matcher = self.settings.matcher
+        natives = {name.removeprefix("$") for name in events.column_names if name.startswith("$")}
+        matches = matcher.match(self.connection, events, source, natives)
+        return make_signals(self.connection, events, matches, matcher.rules)
+
+
+class ShardMaker:
+    """The sink of an ingest: events wait until there are 64 MB, then meet the rules and are written."""
+
+    def __init__(self, worker: Worker, batch_id: str, number: int) -> None:
+        self._worker = worker
+        self._home = worker.settings.home
+        self._schema = worker.settings.schema
+        self._batch_id = batch_id
+        self._name = f"{batch_id}-{number:03d}"
+        self._now = datetime.now(UTC)
+        self._outcome = Outcome()
+        self._shard = self._outcome.shard
+        self._quarantine = QuarantineWriter(self._home, self._name)
+        self._events: dict[str, list[pa.Table]] = {}
+        self._bytes = 0
+        self._writes = 0
+        self._opened: list[tuple[ObjectEntry, pa.Table]] = []
+        self._unmapped: dict[str, set[int]] = {}  # record numbers by object_id that the mapping refused
+
+    def known(self, digests: list[str]) -> Mapping[str, ObjectEntry]:
+        return stored_files(self._home.state, digests)
+
+    def duplicate(self, entry: ObjectEntry) -> None:
+        self._shard.entries.append(entry.as_duplicate())
+
+    def unrecognised(self, key: str, reason: str) -> None:
+        self._outcome.unrecognised.append((key, reason))
+
+    def failed(self, key: str, reason: str) -> None:
+        self._outcome.failed.append((key, reason))
+
+    def opened(self, entry: ObjectEntry, digests: pa.Table) -> None:
+        self._opened.append((entry, digests))
+
+    def refused(self, entry: ObjectEntry, piece: BadPiece, raw_format: str | None, mapped: bool) -> None:
+        if mapped:
+            self._unmapped.setdefault(entry.object_id, set()).add(piece.position)
+        file, offset = self._quarantine.add(piece.data)
+        self._shard.pieces.append(
+            QuarantineEntry(
+                object_id=entry.object_id,
+                sha256=entry.sha256,
+                key=entry.key,
+                source=entry.source,
+                position=piece.position,
+                record_no=piece.record_no,
+                raw_format=raw_format,
+                reason=piece.reason,
+                file=file,
+                offset=offset,
+                size=len(piece.data),
+                whole=entry.kind == "refused",
+            )
+        )
+
+    def events(self, source: str, events: pa.Table, size: int) -> None:
+        self._events.setdefault(source, []).append(events)
+        self._bytes += size
+        if self._bytes >= FLUSH_BYTES:
+            self._flush()
+
+    def resolve(self, pieces: list[tuple[str, int]]) -> None:
+        """Quarantined pieces whose records are among the events now, with how many each holds."""
+        self._shard.resolved += pieces
+
+    def close(self) -> Outcome:
+        """The finished shard: all files on disk, the counts of every object added up."""
+        self._flush()
+        self._quarantine.close()
+        bad = Counter(piece.object_id for piece in self._shard.pieces)
+        for entry, digests in self._opened:
+            count = bad[entry.object_id]
+            self._shard.entries.append(replace(entry, stored=entry.records - count, quarantined=count))
+            self._shard.roots[entry.object_id] = _root(digests, self._unmapped.get(entry.object_id, set()))
+        return self._outcome
+
+    def _flush(self) -> None:
+        for name, parts in self._events.items():
+            events = pa.concat_tables(parts)
+            signals = self._worker.detect(name, events)
+            self._write(events.drop_columns([c for c in events.column_names if c.startswith("$")]))
+            self._write(signals)
+            if len(signals):
+                self._shard.signals.append(signals.drop_columns(["raw_data"]))
+        self._events, self._bytes = {}, 0
+
+    def _write(self, table: pa.Table) -> None:
+        if not len(table):
+            return
+        for column, value in (("batch_id", self._batch_id), ("ingest_time", self._now)):
+            constant = pa.scalar(value, self._schema.field(column).type)
+            table = table.append_column(column, pa.repeat(constant, len(table)))
+        name = f"{self._name}-{self._writes:03d}"
+        self._writes += 1
+        self._shard.files.extend(write_events(self._home.events_data, name, table, self._schema))
+
+
+def _root(digests: pa.Table, without: set[int]) -> bytes:
+    if not without:
+        return merkle_root(digests["raw_sha256"].to_pylist())
+    return merkle_root(row["raw_sha256"] for row in digests.to_pylist() if row["record_no"] not in without)
