@@ -10,6 +10,7 @@ import ipaddress
 import json
 import re
 from collections.abc import Callable
+from datetime import UTC, datetime
 from typing import Any
 
 Record = dict[str, Any]
@@ -61,9 +62,7 @@ def wildcards(value: str) -> list[str | None]:
 
 def glob(parts: list[str | None], cased: bool) -> Callable[[str], bool]:
     case = (lambda text: text) if cased else fold
-    pattern = "".join(
-        ".*" if part is None else "." if part == "" else re.escape(case(part)) for part in parts
-    )
+    pattern = "".join(".*" if part is None else "." if part == "" else re.escape(case(part)) for part in parts)
     compiled = re.compile(pattern, re.DOTALL)
     return lambda text: compiled.fullmatch(case(text)) is not None
 
@@ -78,9 +77,14 @@ def value_test(value: Any, modifiers: list[str]) -> Callable[[str], bool]:
         flags |= re.DOTALL * ("s" in modifiers)
         pattern = value if "m" in modifiers else value.replace("$", r"\Z")  # $ is the very end in RE2
         return lambda text: re.search(pattern, text, flags) is not None
+    for part in PARTS & set(modifiers):
+        return lambda text: utc_part(text, part) == value
     for name, compare in COMPARISONS.items():
         if name in modifiers:
             return lambda text: is_number(text) and compare(float(text), value)
+    if "base64offset" in modifiers:
+        data = value.encode("utf-16le" if "utf16le" in modifiers else "utf-8")
+        return lambda text: any(data in decoded(text[shift:]) for shift in range(4))
     if isinstance(value, bool):
         value = "true" if value else "false"
     parts = wildcards(str(value))
@@ -91,6 +95,26 @@ def value_test(value: Any, modifiers: list[str]) -> Callable[[str], bool]:
     if "contains" in modifiers or "endswith" in modifiers:
         parts = [None, *parts]
     return glob(parts, "cased" in modifiers)
+
+
+def decoded(text: str) -> bytes:
+    """What the longest Base64 text at the start of `text` says."""
+    run = re.match(r"[A-Za-z0-9+/]*", text)
+    assert run
+    return base64.b64decode(run[0][: len(run[0]) // 4 * 4])
+
+
+PARTS = {"minute", "hour", "day", "week", "month", "year"}
+
+
+def utc_part(text: str, part: str) -> int | None:
+    """A part of a text that is an ISO time, in UTC."""
+    try:
+        time = datetime.fromisoformat(text)
+    except ValueError:
+        return None
+    time = time.replace(tzinfo=UTC) if time.tzinfo is None else time.astimezone(UTC)
+    return time.isocalendar().week if part == "week" else int(getattr(time, part))
 
 
 COMPARISONS: dict[str, Callable[[float, float], bool]] = {
@@ -126,9 +150,7 @@ def one_holds(record: Record, raw: str, field: str, modifiers: list[str], value:
     if not field:
         anywhere = [*modifiers, "contains"]
         escaped = json.dumps(value, ensure_ascii=False)[1:-1] if isinstance(value, str) else value
-        return value_test(value, anywhere)(raw) or (
-            "\\" not in str(value) and value_test(escaped, anywhere)(raw)
-        )
+        return value_test(value, anywhere)(raw) or ("\\" not in str(value) and value_test(escaped, anywhere)(raw))
     found = texts(record, field)
     if value is None:
         return not found
@@ -153,9 +175,7 @@ def search_holds(record: Record, raw: str, search: Any) -> bool:
 
 def rule_holds(record: Record, raw: str, detection: dict[str, Any]) -> bool:
     """A detection section; its condition may use and, or, not, brackets, and x of pattern."""
-    searches = {
-        name: search_holds(record, raw, search) for name, search in detection.items() if name != "condition"
-    }
+    searches = {name: search_holds(record, raw, search) for name, search in detection.items() if name != "condition"}
 
     def of(match: re.Match[str]) -> str:
         pattern = "*" if match[2] == "them" else match[2]

@@ -8,13 +8,12 @@ import pyarrow as pa
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from tests.detect.engine import BASE, CLOUDTRAIL, SOURCES, full_scan, matched, matched_raw, raw_table, rule
+from tests.detect.naive import rule_holds, texts
 from trailkeep.detect.match import MATCHES, Matcher, explain
 from trailkeep.detect.witness import witness
 from trailkeep.engine.duckdb import connect
 from trailkeep.normalize.mapping import Mapper
-
-from .engine import BASE, CLOUDTRAIL, SOURCES, full_scan, matched, matched_raw, raw_table, rule
-from .naive import rule_holds, texts
 
 PIECES = [
     "a",
@@ -75,8 +74,7 @@ def depth(value: Any) -> int:
 records = st.fixed_dictionaries(
     {"eventName": st.sampled_from(NAMES), "userIdentity": st.fixed_dictionaries({"type": text.filter(bool)})},
     optional={
-        "requestParameters": st.none()
-        | st.dictionaries(st.sampled_from(["a", "b"]), documents(scalar), max_size=2),
+        "requestParameters": st.none() | st.dictionaries(st.sampled_from(["a", "b"]), documents(scalar), max_size=2),
         "additionalEventData": documents(scalar),
         "errorCode": text,
         "sourceIPAddress": address,
@@ -143,13 +141,9 @@ detections = st.fixed_dictionaries(
 )
 
 
-@settings(
-    max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large]
-)
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
 @given(st.lists(detections, min_size=1, max_size=6), st.lists(records, min_size=1, max_size=8))
-def test_engine_and_naive_evaluator_agree(
-    invented: list[dict[str, Any]], given_records: list[dict[str, Any]]
-) -> None:
+def test_engine_and_naive_evaluator_agree(invented: list[dict[str, Any]], given_records: list[dict[str, Any]]) -> None:
     found = matched([rule(detection) for detection in invented], given_records)
     whole = [BASE | record for record in given_records]
     raws = [json.dumps(record, ensure_ascii=False) for record in whole]
@@ -158,33 +152,25 @@ def test_engine_and_naive_evaluator_agree(
             assert ((number, record) in found) == rule_holds(parsed, raw, detection), (detection, parsed)
 
 
-@settings(
-    max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large]
-)
+@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
 @given(detections, st.lists(records, min_size=1, max_size=8))
-def test_a_witness_never_hides_a_match(
-    detection: dict[str, Any], given_records: list[dict[str, Any]]
-) -> None:
+def test_a_witness_never_hides_a_match(detection: dict[str, Any], given_records: list[dict[str, Any]]) -> None:
     one = rule(detection)
     found = witness(one.detection, CLOUDTRAIL)
     if found is None:
         return
     con = connect()
-    events = (
-        Mapper(con).map(CLOUDTRAIL, raw_table(json.dumps(BASE | record) for record in given_records)).events
-    )
+    events = Mapper(con).map(CLOUDTRAIL, raw_table(json.dumps(BASE | record) for record in given_records)).events
     con.register("events", events)
     hits = con.execute(full_scan(one, CLOUDTRAIL)).fetchall()
     led_to = " OR ".join(f"lower({column}) = ?" for column, _ in sorted(found)) or "false"
-    query = f"SELECT record_no FROM events WHERE {led_to}"
+    query = f"SELECT record_no FROM events WHERE {led_to}"  # noqa: S608
     assert set(hits) <= set(con.execute(query, [value for _, value in sorted(found)]).fetchall())
 
 
 def test_witness_prefers_event_names() -> None:
     def of(search: dict[str, Any], condition: str = "s") -> object:
-        return witness(
-            rule({"s": search, "t": {"eventSource": "x"}, "condition": condition}).detection, CLOUDTRAIL
-        )
+        return witness(rule({"s": search, "t": {"eventSource": "x"}, "condition": condition}).detection, CLOUDTRAIL)
 
     name = ('"event_name"', "createuser")
     assert of({"eventName": "CreateUser", "eventSource": "iam", "requestParameters.a": "b"}) == {name}
@@ -197,9 +183,7 @@ def test_witness_prefers_event_names() -> None:
 
 
 def test_a_matcher_is_pickled_with_its_rules_and_sources() -> None:
-    matcher = Matcher(
-        [rule({"s": {"eventName": "CreateUser"}, "condition": "s"})], {"aws_cloudtrail": CLOUDTRAIL}
-    )
+    matcher = Matcher([rule({"s": {"eventName": "CreateUser"}, "condition": "s"})], {"aws_cloudtrail": CLOUDTRAIL})
     con = connect()
     events = Mapper(con).map(CLOUDTRAIL, raw_table([json.dumps(BASE)])).events
     copy = pickle.loads(pickle.dumps(matcher))
@@ -217,9 +201,7 @@ def test_no_rules_and_no_events_give_no_matches() -> None:
         {"s": ["alice"], "condition": "s"},
     )
     matcher = Matcher([rule(named), rule(keyword)], SOURCES)
-    assert matcher.match(con, events.slice(0, 0), "aws_cloudtrail", CLOUDTRAIL.natives).equals(
-        MATCHES.empty_table()
-    )
+    assert matcher.match(con, events.slice(0, 0), "aws_cloudtrail", CLOUDTRAIL.natives).equals(MATCHES.empty_table())
 
 
 def test_events_without_native_columns_are_matched_from_raw_data() -> None:
@@ -236,7 +218,8 @@ def test_events_without_native_columns_are_matched_from_raw_data() -> None:
 
 def test_fields_of_delimited_sources() -> None:
     logsource = SOURCES["aws_vpc_flow"].logsource
-    header = "version account-id interface-id srcaddr dstaddr srcport dstport protocol packets bytes start end action log-status"
+    header = "version account-id interface-id srcaddr dstaddr srcport dstport protocol packets bytes start end"
+    header += " action log-status"
     lines = [
         "2 111122223333 eni-1 10.0.0.1 10.0.0.2 55555 22 6 10 840 1700000000 1700000060 ACCEPT OK",
         "2 111122223333 eni-1 192.0.2.9 10.0.0.2 55555 443 6 10 99 1700000000 1700000060 REJECT OK",

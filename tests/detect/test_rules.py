@@ -58,9 +58,7 @@ def test_a_rule_is_read_whole(tmp_path: Path) -> None:
     )
     assert rule.tags == ("attack.defense-evasion", "attack.t1562.008")
     assert (rule.falsepositives, rule.runbook) == (("Decommissioning",), "Ask who did it.")
-    assert rule.tests == (
-        RuleTest("hit", True, ('{"eventName":"DeleteTrail","n":1}', '{"eventName": "StopLogging"}')),
-    )
+    assert rule.tests == (RuleTest("hit", True, ('{"eventName":"DeleteTrail","n":1}', '{"eventName": "StopLogging"}')),)
     assert rule.path == tmp_path / "rule.yml"
     assert isinstance(rule.detection, And)
     selection = [node for node in rule.detection.nodes if isinstance(node, Test)]

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from .engine import Matches, matched, matches, rule
+from tests.detect.engine import Matches, matched, matches, rule
 
 
 def field(key: str, value: Any) -> dict[str, Any]:

@@ -49,9 +49,7 @@ class Documents:
                 columns.append(f"CAST({PARTS}[{self.parts.index((top,)) + 1}] AS VARCHAR) AS {native(top)}")
             elif top in self.below:
                 paths = ", ".join(map(json_path, self.below[top]))
-                columns.append(
-                    f"CASE WHEN need{i} THEN json_extract({native(top)}, [{paths}]) END AS below{i}"
-                )
+                columns.append(f"CASE WHEN need{i} THEN json_extract({native(top)}, [{paths}]) END AS below{i}")
         return ", ".join(columns)
 
     def _in_raw(self, top: str) -> bool:

@@ -59,9 +59,5 @@ def explain(rule: Rule, source: Source) -> str:
     if not rule.applies_to(source.logsource):
         return f"-- {rule.title} ({rule.id}) is not for {source.name}: its logsource is {rule.logsource}"
     found = witness(rule.detection, source)
-    pairs = (
-        "none, every event is tested"
-        if found is None
-        else ", ".join(f"{c} = {t!r}" for c, t in sorted(found))
-    )
+    pairs = "none, every event is tested" if found is None else ", ".join(f"{c} = {t!r}" for c, t in sorted(found))
     return f"-- {rule.title} ({rule.id}) on {source.name}\n-- witness: {pairs}\n{predicate(rule.detection, source)}"

@@ -4,6 +4,8 @@ Log fields repeat themselves: a test is run once per distinct value, in SQL, and
 batch to batch. Whole columns of rows are then decided by looking codes up.
 """
 
+from typing import Any, TypeAlias
+
 import pyarrow as pa
 import pyarrow.compute as pc
 
@@ -14,7 +16,8 @@ from trailkeep.engine.duckdb import Connection
 REMEMBERED = 20_000
 """Distinct values of a field that are kept; past that, the field starts over."""
 
-Mask = pa.BooleanArray | bool
+Mask: TypeAlias = pa.BooleanArray | bool
+"""The rows that pass; True or False where all or none do."""
 
 
 class Vocabulary:
@@ -24,7 +27,7 @@ class Vocabulary:
         self.field = field
         self.tests: list[Test | Null] = []
         self._known: pa.Array = pa.array([], pa.string())
-        self._passed: pa.RecordBatch | None = None
+        self._passed: Any = None  # a record batch: a row for each known value, a column for each test
 
     def number(self, test: Test | Null) -> int:
         """The number of `test`, added if it is new."""
