@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from tests.detect.engine import BASE, CLOUDTRAIL, SOURCES, full_scan, matched, matched_raw, raw_table, rule
 from tests.detect.naive import rule_holds, texts
 from trailkeep.detect.match import MATCHES, Matcher, explain
+from trailkeep.detect.tree import fold
 from trailkeep.detect.witness import witness
 from trailkeep.engine.duckdb import connect
 from trailkeep.normalize.mapping import Mapper
@@ -249,8 +250,6 @@ def test_the_naive_evaluator_opens_arrays() -> None:
 
 
 def test_lower_case_is_the_same_everywhere() -> None:
-    from trailkeep.detect.tree import fold
-
     characters = pa.array([chr(code) for code in range(1, 0x20000) if not 0xD800 <= code < 0xE000])
     con = connect()
     con.register("characters", pa.table({"c": characters}))

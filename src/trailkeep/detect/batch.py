@@ -20,6 +20,8 @@ from trailkeep.engine.duckdb import Connection
 
 MATCHES = pa.schema([("object_id", pa.string()), ("record_no", pa.int32()), ("rule", pa.int32())])
 EVENTS = "trailkeep_events"
+PIECE = 1 << 16
+"""Bytes looked at together: few enough to stay in the processor's cache."""
 BARE_NAME = re.compile(r'"?(\w+)"?')
 
 
@@ -144,8 +146,9 @@ class Batch:
         added = {f"need{i}": mask.take(back) if back else mask for i, mask in enumerate(needs.values())}
         wide = {self.plan.vocabularies[need.field].field.natives[0] for need in needs if isinstance(need, Ask)}
         kept = {column_name(top) for top in wide} & set(self.events.schema.names)
-        added |= {f"lower {name}": pc.utf8_lower(self.events.column(name)) for name in kept}
-        batch = self._query(added, self._native_query(list(needs), kept))
+        ready = {name for name in kept if is_ascii(self.events.column(name))}
+        added |= {f"lower {name}": pc.ascii_lower(self.events.column(name)) for name in ready}
+        batch = self._query(added, self._native_query(list(needs), ready))
         rows = pa.array(range(len(self.events)), pa.int32()) if self.order is None else self.order
         for i, need in enumerate(needs):
             if isinstance(need, int):
@@ -233,6 +236,13 @@ def wide_texts(index: int, field: Field, lowered_columns: Collection[str]) -> st
         lower = f"CASE WHEN starts_with({field.sql}, '{{') THEN {ready} ELSE {lower} END" if field.json else ready
     several = f", json_members({field.sql}) AS several{index}" if field.json else ""
     return f"{text} AS text{index}, {lower} AS lower{index}{several}"
+
+
+def is_ascii(texts: pa.Array) -> bool:
+    """Whether no text has a character beyond ASCII; lower case is then five times cheaper than in SQL."""
+    data = texts.buffers()[2]
+    view = memoryview(data) if data else memoryview(b"")
+    return all(bytes(view[start : start + PIECE]).isascii() for start in range(0, len(view), PIECE))
 
 
 def both(one: Mask, other: Mask) -> Mask:

@@ -15,6 +15,8 @@ from trailkeep.engine.duckdb import Connection
 
 REMEMBERED = 20_000
 """Distinct values of a field that are kept; past that, the field starts over."""
+REMEMBERED_BYTES = 4 << 20
+"""A batch with more text than this, or a quarter of those values, is tested and forgotten."""
 
 Mask: TypeAlias = pa.BooleanArray | bool
 """The rows that pass; True or False where all or none do."""
@@ -41,7 +43,8 @@ class Vocabulary:
         distinct = encoded.dictionary
         if not self.tests:
             return encoded.indices, distinct, []
-        passed = self._run(con, distinct) if len(distinct) > REMEMBERED // 4 else self._recall(con, distinct)
+        many = len(distinct) > REMEMBERED // 4 or distinct.nbytes > REMEMBERED_BYTES
+        passed = self._run(con, distinct) if many else self._recall(con, distinct)
         return encoded.indices, distinct, masks(passed)
 
     def _recall(self, con: Connection, distinct: pa.Array) -> pa.RecordBatch:

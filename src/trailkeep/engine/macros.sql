@@ -125,7 +125,6 @@ CREATE OR REPLACE TEMP MACRO json_opened(docs) AS flatten(list_transform(docs, l
     CASE WHEN json_type(x) = 'ARRAY' THEN json_extract(x, '$[*]') ELSE [x] END));
 
 -- `direct` if there is such a value; else, where `doc` has arrays that may lead to its last key, `found` as one array.
-CREATE OR REPLACE TEMP MACRO json_below(direct, doc, last_key, found) AS CAST(CASE
-    WHEN direct IS NOT NULL THEN direct
-    WHEN contains(doc, '"' || last_key || '":') AND contains(doc, '[') THEN to_json(json_opened(found))
-END AS VARCHAR);
+CREATE OR REPLACE TEMP MACRO json_below(direct, doc, last_key, found) AS CAST(coalesce(direct,
+    CASE WHEN contains(doc, '"' || last_key || '":') AND contains(doc, '[') THEN to_json(json_opened(found)) END
+) AS VARCHAR);
