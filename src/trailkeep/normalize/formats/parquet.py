@@ -40,7 +40,7 @@ def read_parquet(file: pq.ParquetFile) -> tuple[list[Chunk], list[BadPiece]]:
     count = 0
     try:
         for lines in _lines(file):
-            good = fits(lines, file.schema_arrow.names.__len__())
+            good = fits(lines, len(file.schema_arrow.names), has_nul=True)
             numbers = int32s(array("i", range(count, count + len(lines))))
             for row in pc.indices_nonzero(pc.invert(good)).to_pylist():
                 reason = f"row {count + row} holds a value with a space or a NUL byte"
