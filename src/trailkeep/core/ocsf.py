@@ -1,0 +1,42 @@
+"""The part of the OCSF 1.5.0 schema that Trailkeep fills: classes by uid, with the attributes an event of each may have."""
+
+from dataclasses import dataclass
+
+VERSION = "1.5.0"
+
+_TIMES = ("time", "time_dt", "start_time", "start_time_dt", "end_time", "end_time_dt")
+_BASE = frozenset(
+    ("activity_id", "category_uid", "class_uid", "cloud", "metadata", "raw_data", "severity_id", "status_id")
+    + ("status_code", "status_detail", "type_uid", "unmapped", *_TIMES)
+)
+
+
+@dataclass(frozen=True)
+class OcsfClass:
+    """A class of events: its uid, its name in the schema, and its top-level attributes."""
+
+    uid: int
+    name: str
+    attributes: frozenset[str]
+
+
+def _class(uid: int, name: str, *attributes: str) -> OcsfClass:
+    return OcsfClass(uid, name, _BASE.union(attributes))
+
+
+CLASSES = {
+    c.uid: c
+    for c in (
+        _class(2004, "detection_finding", "finding_info", "resources"),
+        _class(3001, "account_change", "actor", "api", "http_request", "policy", "src_endpoint", "user"),
+        _class(
+            3002, "authentication", "actor", "api", "http_request", "is_mfa", "service", "src_endpoint", "user"
+        ),
+        _class(
+            4001,
+            "network_activity",
+            *("action_id", "connection_info", "disposition_id", "dst_endpoint", "src_endpoint", "traffic"),
+        ),
+        _class(6003, "api_activity", "actor", "api", "http_request", "resources", "src_endpoint"),
+    )
+}

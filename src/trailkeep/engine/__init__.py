@@ -1,0 +1,1 @@
+"""SQL engines over raw records and the lake; the only package that imports duckdb."""

@@ -1,0 +1,98 @@
+-- What map.sql files and queries share: tests and readings of text, none of which can raise.
+
+-- True for an IPv4 or IPv6 address as OCSF's ip_t has it (no leading zeros, no mask); false, never null, otherwise.
+CREATE OR REPLACE TEMP MACRO is_ip(address) AS CASE
+    WHEN address IS NULL THEN false
+    WHEN regexp_full_match(address, '(?:(?:25[0-5]|2[0-4]\d|1\d\d|[1-9]?\d)\.){3}(?:25[0-5]|2[0-4]\d|1\d\d|[1-9]?\d)') THEN true
+    WHEN NOT regexp_full_match(address, '[0-9A-Fa-f:]*:[0-9A-Fa-f:.]*') THEN false
+    ELSE regexp_full_match(address,
+        '(?:[0-9A-Fa-f]{1,4}:){7}(?:[0-9A-Fa-f]{1,4}|:)'
+        || '|(?:[0-9A-Fa-f]{1,4}:){6}:[0-9A-Fa-f]{1,4}'
+        || '|(?:[0-9A-Fa-f]{1,4}:){5}(?::[0-9A-Fa-f]{1,4}){1,2}'
+        || '|(?:[0-9A-Fa-f]{1,4}:){4}(?::[0-9A-Fa-f]{1,4}){1,3}'
+        || '|(?:[0-9A-Fa-f]{1,4}:){3}(?::[0-9A-Fa-f]{1,4}){1,4}'
+        || '|(?:[0-9A-Fa-f]{1,4}:){2}(?::[0-9A-Fa-f]{1,4}){1,5}'
+        || '|(?:[0-9A-Fa-f]{1,4}:)(?::[0-9A-Fa-f]{1,4}){1,6}'
+        || '|:(?::[0-9A-Fa-f]{1,4}){1,7}'
+        || '|(?:[0-9A-Fa-f]{1,4}:){1,7}:'
+        || '|::'
+        || '|::(?:[Ff]{4}:)?(?:(?:25[0-5]|2[0-4]\d|1\d\d|[1-9]?\d)\.){3}(?:25[0-5]|2[0-4]\d|1\d\d|[1-9]?\d)')
+END;
+
+-- Why a time cannot be an event's, or null. AWS has no logs from before 2006; two days allow for clocks that run ahead.
+CREATE OR REPLACE TEMP MACRO time_fault(moment, field) AS CASE
+    WHEN moment IS NULL THEN 'no ' || field || ' that can be read as a time'
+    WHEN moment < TIMESTAMPTZ '2006-01-01 00:00:00+00' THEN field || ' is before 2006'
+    WHEN moment > current_timestamp + INTERVAL 2 DAY THEN field || ' is in the future'
+END;
+
+-- A time that any calendar can hold, or null ('infinity' and the year 294247 are times to DuckDB).
+CREATE OR REPLACE TEMP MACRO calendar_time(moment) AS
+    CASE WHEN moment BETWEEN TIMESTAMPTZ '0001-01-02 00:00:00+00' AND TIMESTAMPTZ '9999-12-30 00:00:00+00' THEN moment END;
+
+-- ISO 8601 text, UTC where it names no offset -> time, or null.
+CREATE OR REPLACE TEMP MACRO iso_time(iso) AS calendar_time(TRY_CAST(iso AS TIMESTAMPTZ));
+
+-- Epoch seconds in text -> time; null where it is no number or out of range.
+CREATE OR REPLACE TEMP MACRO epoch_time(seconds) AS calendar_time(try(to_timestamp(TRY_CAST(seconds AS DOUBLE))));
+
+-- A port number, or null.
+CREATE OR REPLACE TEMP MACRO port(digits) AS
+    CASE WHEN TRY_CAST(digits AS INTEGER) BETWEEN 0 AND 65535 THEN TRY_CAST(digits AS INTEGER) END;
+
+-- An ARN without the object key that an S3 ARN may carry, and without punctuation of the sentence around it.
+CREATE OR REPLACE TEMP MACRO arn_entity(arn) AS CASE
+    WHEN contains(arn, ':s3:::') THEN split_part(split_part(arn, '/', 1), ' ', 1)
+    ELSE rtrim(arn, '.,;:)''')
+END;
+
+-- The account an ARN names, or null.
+CREATE OR REPLACE TEMP MACRO arn_account(arn) AS
+    CASE WHEN length(split_part(arn, ':', 5)) = 12 THEN split_part(arn, ':', 5) END;
+
+-- The user, role, bucket or instance an ARN names, or null.
+CREATE OR REPLACE TEMP MACRO arn_name(arn) AS CASE
+    WHEN contains(arn, ':s3:::') THEN nullif(split_part(arn, ':', 6), '')
+    WHEN contains(arn, ':assumed-role/') OR contains(arn, ':federated-user/') THEN nullif(split_part(arn, '/', 2), '')
+    WHEN contains(arn, ':role/') OR contains(arn, ':user/') OR contains(arn, ':instance/')
+        THEN nullif(nullif(split_part(arn, '/', -1), '*'), '')
+END;
+
+-- Tokens of JSON text that may be entities: ARNs, access keys, instances, accounts, names under keys that hold such
+-- names, addresses. An object key with its value is one token, and so is an S3 ARN with its key, so that nothing inside
+-- them is taken for an entity. Backslashes allow for JSON inside JSON strings (policy documents).
+CREATE OR REPLACE TEMP MACRO entity_tokens(json_text) AS regexp_extract_all(json_text,
+    '"(?:[kK]ey|objectKey|[pP]refix|[mM]arker|key-marker|start-after)":"(?:[^"\\]|\\.)*"'
+    || '|arn:aws[a-z-]*:s3:::[^"\\]*'
+    || '|arn:aws[^"\\\s]*'
+    || '|(?:AKIA|ASIA|ABIA|ACCA)[A-Z0-9]{16}'
+    || '|\bm?i-[0-9a-f]{8}(?:[0-9a-f]{9})?\b'
+    || '|"\d{12}\\*"'
+    || '|"(?:userName|UserName|username|newUserName|roleName|RoleName|bucketName|BucketName|bucket|Bucket|s3BucketName'
+    || '|S3BucketName|s3Bucket)\\*": ?\\*"[^"\\]+'
+    || '|\b\d{1,3}(?:\.\d{1,3}){3}\b'
+    || '|["\s,][0-9a-fA-F]{0,4}:[0-9a-fA-F:.]*:[0-9a-fA-F:.]*');
+
+-- A token that is no ARN as an entity, or null. Only object keys and accounts end in a quote; only names have a `":`.
+CREATE OR REPLACE TEMP MACRO token_entity(token) AS CASE
+    WHEN NOT starts_with(token, '"') THEN CASE
+        WHEN NOT contains(token, ':') AND NOT contains(token, '.') THEN token
+        WHEN is_ip(ltrim(token, ', ')) THEN ltrim(token, ', ')
+    END
+    WHEN ends_with(token, '"') THEN CASE WHEN regexp_full_match(token, '"\d{12}\\*"') THEN token[2:13] END
+    WHEN contains(token, '":') THEN split_part(token, '"', -1)
+    WHEN is_ip(token[2:]) THEN token[2:]
+END;
+
+-- Every entity in some known values, in ARNs (the account and the name in each too) and in other tokens, each once.
+CREATE OR REPLACE TEMP MACRO entities_of(known, arns, tokens) AS list_distinct(list_concat(
+    known,
+    list_transform(tokens, lambda token: token_entity(token)),
+    arns,
+    list_transform(arns, lambda arn: arn_account(arn)),
+    list_transform(arns, lambda arn: arn_name(arn))
+));
+
+-- A time as RFC 3339 text in UTC, with a fraction of a second only where it has one.
+CREATE OR REPLACE TEMP MACRO rfc3339(moment) AS
+    regexp_replace(strftime(moment AT TIME ZONE 'UTC', '%Y-%m-%dT%H:%M:%S.%f'), '\.?0+$', '') || 'Z';

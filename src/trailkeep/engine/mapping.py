@@ -1,0 +1,257 @@
+"""A Source and a relation of raw records in, SELECT statements out: stored columns, OCSF objects, native fields.
+
+The relation has the columns raw_data, raw_format, object_id, record_no and key_time (core/columns.py says what they
+are; key_time is the time its object's key tells, or null). `map.sql` says what a record means; this module says how a
+record is parsed before it and how its outputs are shaped after it. An output named `path?` fills `path` where the
+schema demands a value and the record has none: in OCSF form only, so that stored columns hold native values.
+"""
+
+import json
+from collections.abc import Iterable, Iterator
+from functools import cache
+from typing import Any
+
+import sqlglot
+from sqlglot import exp
+
+from trailkeep.core.columns import MAPPED
+from trailkeep.core.ocsf import CLASSES, VERSION
+from trailkeep.core.source import Source
+
+RECORD = ("raw_data", "raw_format", "object_id", "record_no", "key_time")
+_JSON = {"data", "unmapped"}
+_SPECIAL = {"principal", "entities", "reject"}
+_EVENT_UID = "coalesce({uid}, left(sha256(concat(object_id, ':', record_no)), 32))"
+
+
+def stored_select(source: Source, relation: str) -> str:
+    """One row a record, in order: every column of MAPPED, `reject`, and `$native` JSON text for source.natives."""
+    outputs = _outputs(source)
+    select = _mapping(source).copy()
+    columns = [
+        exp.alias_(exp.cast(_stored(source, outputs, column.path), column.type), column.name, quoted=True)
+        for column in MAPPED
+    ]
+    natives = [exp.alias_(_sql(f"r.{name}::VARCHAR"), f"${name}", quoted=True) for name in source.natives]
+    select.set("expressions", [*columns, exp.alias_(_rejection(outputs), "reject"), *natives])
+    return _print(_with_records(select, source, relation))
+
+
+def ocsf_select(source: Source, relation: str, class_uid: int | None = None) -> str:
+    """One row an accepted record: a column for each top-level OCSF attribute, objects as structs.
+
+    With a class: only its events and its attributes. Without: all events, attributes that the event's class does not
+    have are null. Times are milliseconds, with a TIMESTAMPTZ twin `<name>_dt`.
+    """
+    return _print(_ocsf(source, relation, class_uid, text=False))
+
+
+def ocsf_json_select(source: Source, relation: str) -> str:
+    """One row a record, in order: `reject`, and `event`, the OCSF object as JSON text with its nulls.
+
+    Inside it, values that are JSON themselves (`data`, `unmapped`) are strings of JSON text.
+    """
+    select = _ocsf(source, relation, None, text=True)
+    fields = [exp.PropertyEQ(this=exp.to_identifier(p.alias), expression=p.this) for p in select.expressions]
+    event = exp.func("to_json", exp.Struct(expressions=fields))
+    select.set("expressions", [exp.column("reject"), exp.alias_(event, "event")])
+    select.set("where", None)
+    return _print(select)
+
+
+def native_select(source: Source, relation: str) -> str:
+    """One row a record: its fields under their native names, as source.shape types them."""
+    return _print(_with_records(exp.select("r.*").from_("records"), source, relation, whole=True))
+
+
+def _print(tree: exp.Expression) -> str:
+    return tree.sql(dialect="duckdb", comments=False)
+
+
+def _sql(text: str) -> exp.Expression:
+    return sqlglot.parse_one(text, dialect="duckdb")
+
+
+@cache
+def _parse(map_sql: str) -> exp.Select:
+    tree = sqlglot.parse_one(map_sql, dialect="duckdb")
+    assert isinstance(tree, exp.Select)
+    return tree
+
+
+def _mapping(source: Source) -> exp.Select:
+    return _parse(source.map_sql)
+
+
+def _outputs(source: Source) -> dict[str, exp.Expression]:
+    """Output name -> the expression that map.sql gives it."""
+    return {p.alias: p.unalias() for p in _mapping(source).expressions}
+
+
+def _stored(source: Source, outputs: dict[str, exp.Expression], path: str) -> exp.Expression:
+    if path == "source":
+        return exp.Literal.string(source.name)
+    if path == "metadata.uid":
+        uid = outputs.get(path, exp.null())
+        return _sql(_EVENT_UID.format(uid="uid")).transform(
+            lambda node: uid.copy() if isinstance(node, exp.Column) and node.name == "uid" else node
+        )
+    return outputs[path].copy() if path in outputs else exp.null()
+
+
+def _rejection(outputs: dict[str, exp.Expression]) -> exp.Expression:
+    unread = exp.Literal.string("not a record that the mapping can read")
+    return exp.Case().when(_sql("r IS NULL"), unread).else_(outputs["reject"].copy())
+
+
+# Parsing: raw_data -> the struct `r`, with no more fields than the SELECT reads.
+
+
+def _with_records(select: exp.Select, source: Source, relation: str, whole: bool = False) -> exp.Select:
+    shape = source.shape if whole else _pruned(source.shape, set(_record_paths(select)))
+    kept = [exp.column(name) for name in RECORD]
+    if source.format == "json":
+        parsed = _sql("try(json_transform(raw_data, shape))").transform(_replacing(shape=_literal(shape)))
+        records = exp.select(*kept, exp.alias_(parsed, "r")).from_(_relation(relation))
+    else:
+        lines = exp.select(
+            *kept, _sql("string_split(raw_data, ' ') AS fields"), _sql("string_split(raw_format, ' ') AS header")
+        ).from_(_relation(relation))
+        parsed = exp.Struct(expressions=[_member(name) for name in shape])
+        records = exp.select("*", exp.alias_(parsed, "r")).from_(lines.subquery("lines"))
+    return select.with_("records", as_=records, dialect="duckdb")
+
+
+def _member(name: str) -> exp.Expression:
+    """A field of delimited text, found by its name in the header, where hyphens stand for underscores."""
+    field = _sql("nullif(fields[list_position(header, name)], '-')").transform(
+        _replacing(name=exp.Literal.string(name.replace("_", "-")))
+    )
+    return exp.PropertyEQ(this=exp.to_identifier(name), expression=field)
+
+
+def _relation(relation: str) -> exp.Expression:
+    tree = _sql(f"FROM {relation}")
+    return tree.args["from_"].this if "from_" in tree.args else tree.args["from"].this
+
+
+def _replacing(**names: exp.Expression) -> Any:
+    def replace(node: exp.Expression) -> exp.Expression:
+        return names[node.name].copy() if isinstance(node, exp.Column) and node.name in names else node
+
+    return replace
+
+
+def _literal(shape: dict[str, Any]) -> exp.Expression:
+    return exp.Literal.string(json.dumps(shape, separators=(",", ":")))
+
+
+def _record_paths(tree: exp.Expression) -> Iterator[tuple[str, ...]]:
+    """Every field path read from `r`, such as ("userIdentity", "arn")."""
+    for column in tree.find_all(exp.Column):
+        names = [part.name for part in column.parts]
+        node: exp.Expression = column
+        while isinstance(node.parent, exp.Dot) and node.parent.this is node:
+            node = node.parent
+            names.append(node.expression.name)
+        if names[0] == "r":
+            yield tuple(names[1:])
+
+
+def _pruned(shape: dict[str, Any], paths: set[tuple[str, ...]]) -> dict[str, Any]:
+    """The part of `shape` that `paths` read."""
+    kept = {}
+    for name, inner in shape.items():
+        below = {path[1:] for path in paths if path[:1] == (name,)}
+        if below:
+            kept[name] = inner if () in below or not isinstance(inner, dict) else _pruned(inner, below)
+    return kept
+
+
+# OCSF form: outputs named by dotted paths -> nested objects.
+
+
+def _ocsf(source: Source, relation: str, class_uid: int | None, text: bool) -> exp.Select:
+    outputs = _outputs(source)
+    mapped = _mapping(source).copy()
+    renamed = [exp.alias_(outputs[name].copy(), name, quoted=True) for name in outputs if name != "reject"]
+    kept = [exp.column(name) for name in ("raw_data", "object_id", "record_no")]
+    mapped.set("expressions", [*renamed, exp.alias_(_rejection(outputs), "reject"), *kept])
+
+    tree = _tree(_leaves(outputs, text))
+    wanted = CLASSES[class_uid].attributes if class_uid else None
+    projections = []
+    for name, node in tree.items():
+        if wanted is not None and name not in wanted:
+            continue
+        value = _value(node)
+        having = [uid for uid, c in CLASSES.items() if name in c.attributes]
+        if wanted is None and len(having) < len(CLASSES):
+            members = [exp.Literal.number(uid) for uid in having]
+            value = exp.Case().when(exp.column("class_uid").isin(*members), value)
+        projections.append(exp.alias_(value, name, quoted=True))
+    select = exp.select(*projections).from_("mapped").where("reject IS NULL")
+    if class_uid:
+        select = select.where(exp.column("class_uid").eq(class_uid))
+    with_records = _with_records(mapped, source, relation)
+    records = with_records.args.pop("with_", None) or with_records.args.pop("with", None)
+    for cte in records.expressions:
+        select = select.with_(cte.alias, as_=cte.this)
+    return select.with_("mapped", as_=with_records)
+
+
+def _leaves(outputs: dict[str, exp.Expression], text: bool) -> Iterator[tuple[str, exp.Expression]]:
+    """(path, value) of every leaf of the OCSF object, over the columns of `mapped`."""
+    names = [n for n in outputs if n not in _SPECIAL and not n.endswith("?") and "[]" not in n]
+    names += [n[:-1] for n in outputs if n.endswith("?") and n[:-1] not in outputs]
+    for name in names:
+        value: exp.Expression = exp.column(name, quoted=True)
+        if name == "metadata.uid":
+            continue
+        if text and name.rpartition(".")[2] in _JSON:
+            value = exp.cast(value, "VARCHAR")
+        if name + "?" in outputs:
+            fallback = exp.column(name + "?", quoted=True)
+            value = exp.func("coalesce", value, fallback) if name in outputs else fallback
+        if name.rpartition(".")[2].endswith("time"):
+            yield name, exp.func("epoch_ms", value)
+            yield name + "_dt", exp.func("rfc3339", value.copy()) if text else value.copy()
+        else:
+            yield name, value
+    uid = '"metadata.uid"' if "metadata.uid" in outputs else "NULL"
+    yield "metadata.uid", _sql(_EVENT_UID.format(uid=uid))
+    yield "metadata.version", exp.Literal.string(VERSION)
+    yield "category_uid", _sql("class_uid // 1000")
+    yield "type_uid", _sql("class_uid * 100 + activity_id")
+    yield "raw_data", exp.column("raw_data")
+
+
+
+def _tree(leaves: Iterable[tuple[str, exp.Expression]]) -> dict[str, Any]:
+    root: dict[str, Any] = {}
+    for path, value in leaves:
+        *parents, last = path.split(".")
+        node = root
+        for parent in parents:
+            node = node.setdefault(parent, {})
+        node[last] = value
+    return root
+
+
+def _value(node: Any) -> exp.Expression:
+    """The value of a node: a leaf, or a struct that is null when all in it is null."""
+    if isinstance(node, exp.Expression):
+        return node
+    fields = [
+        exp.PropertyEQ(this=exp.to_identifier(name), expression=_value(inner)) for name, inner in node.items()
+    ]
+    empty = exp.and_(*(leaf.copy().is_(exp.null()) for leaf in _all_leaves(node)))
+    return exp.Case().when(empty, exp.null()).else_(exp.Struct(expressions=fields))
+
+
+def _all_leaves(node: Any) -> Iterator[exp.Expression]:
+    if isinstance(node, exp.Expression):
+        yield node
+    else:
+        for inner in node.values():
+            yield from _all_leaves(inner)

@@ -1,0 +1,56 @@
+"""A batch of raw records (Arrow) in, stored event columns and the rejected records (Arrow) out."""
+
+from dataclasses import dataclass
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from trailkeep.core.source import Source
+from trailkeep.engine.duckdb import Connection, connect
+from trailkeep.engine.mapping import stored_select
+
+RAW = pa.schema(
+    [
+        ("raw_data", pa.string()),
+        ("raw_format", pa.string()),
+        ("object_id", pa.string()),
+        ("record_no", pa.int32()),
+        ("key_time", pa.timestamp("us", tz="UTC")),
+    ]
+)
+_KEPT = ("object_id", "record_no", "raw_format", "raw_data")
+
+
+@dataclass(frozen=True)
+class Mapped:
+    """`events`: the columns of core.columns.MAPPED, `$native` texts, map_version, object_id, record_no, raw_format and
+    raw_data. `rejected`: object_id, record_no, raw_format, raw_data and `reason`. Together: every record, once."""
+
+    events: pa.Table
+    rejected: pa.Table
+
+
+class Mapper:
+    """Maps batches of raw records over one engine connection."""
+
+    def __init__(self, connection: Connection | None = None) -> None:
+        self._connection = connection or connect()
+
+    def map(self, source: Source, raw: pa.Table) -> Mapped:
+        """`raw` has the columns of RAW. Row order is kept; raw columns are passed on as they are, not copied."""
+        self._connection.register("raw_records", raw)
+        try:
+            columns = self._connection.sql(stored_select(source, "raw_records")).to_arrow_table()
+        finally:
+            self._connection.unregister("raw_records")
+        reasons = columns["reject"]
+        events = columns.drop_columns(["reject"]).append_column(
+            pa.field("map_version", pa.int32()), pa.repeat(pa.scalar(source.version, pa.int32()), len(raw))
+        )
+        for name in _KEPT:
+            events = events.append_column(raw.schema.field(name), raw[name])
+        rejected = raw.select(_KEPT).append_column("reason", reasons)
+        if reasons.null_count == len(raw):
+            return Mapped(events, rejected.slice(0, 0))
+        accepted = pc.is_null(reasons)
+        return Mapped(events.filter(accepted), rejected.filter(pc.invert(accepted)))
