@@ -43,20 +43,31 @@ class _Broken:
     position: int
 
 
+class _Text(str):
+    """Text in which json's errors do not count lines: that would make each of them cost the length of the text."""
+
+    def count(self, *_: object) -> int:
+        return 0
+
+    def rfind(self, *_: object) -> int:
+        return -1
+
+
 class _Reader:
     """Finds where a value ends. Reads as Latin-1, in which a character is a byte and no byte is invalid."""
 
     def __init__(self, data: bytes) -> None:
         self.data = data
         self.work = 8 * len(data) + 4 * _WINDOW
-        self._base, self._text = 0, ""
+        self._base, self._text = 0, _Text()
         # Numbers stay text: turning them into values would cost time and refuse long ones.
         self._decode = json.JSONDecoder(parse_int=str, parse_float=str, parse_constant=str).raw_decode
 
     def end(self, start: int) -> int | _Broken:
         """The end of the value at `start`."""
         if not self._text or start >= self._base + _WINDOW // 2:
-            self._base, self._text = start, self.data[start : start + _WINDOW].decode("latin-1")
+            self._base = start
+            self._text = _Text(self.data[start : start + _WINDOW].decode("latin-1"))
         try:
             return self._base + int(self._decode(self._text, start - self._base)[1])
         except json.JSONDecodeError as error:
