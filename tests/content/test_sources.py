@@ -93,7 +93,9 @@ def test_no_value_is_lost(source: Source, path: Path) -> None:
         if "event" in result:
             held = set(leaves(result["event"]))
             unparsed = {leaf.rstrip("0") for leaf in held}
-            missing = [x for x in native_leaves(source, record) if x not in held and x.rstrip("0") not in unparsed]
+            missing = [
+                x for x in native_leaves(source, record) if x not in held and x.rstrip("0") not in unparsed
+            ]
             assert missing == []
 
 
@@ -105,7 +107,12 @@ def at(value: Any, path: str) -> Any:
 
 @pytest.mark.parametrize(
     ("source", "sample", "number", "facts"),
-    [(s, f, n, facts) for s, files in FACTS.items() for f, rows in files.items() for n, facts in rows.items()],
+    [
+        (s, f, n, facts)
+        for s, files in FACTS.items()
+        for f, rows in files.items()
+        for n, facts in rows.items()
+    ],
 )
 def test_facts(source: str, sample: str, number: int, facts: dict[str, Any]) -> None:
     """What a person reads in the record: who, what, from where, with which outcome, on which resource."""
@@ -149,16 +156,22 @@ JSON = st.recursive(
     max_leaves=8,
 )
 CLOUDTRAIL = SOURCES["aws_cloudtrail"]
-FIELDS = st.sampled_from([*CLOUDTRAIL.shape, *CLOUDTRAIL.shape["userIdentity"], "state", "insightType", "roleArn"])
+FIELDS = st.sampled_from(
+    [*CLOUDTRAIL.shape, *CLOUDTRAIL.shape["userIdentity"], "state", "insightType", "roleArn"]
+)
 SERVICES = st.sampled_from(["iam.amazonaws.com", "sts.amazonaws.com", "signin.amazonaws.com"])
 RECORD = st.fixed_dictionaries(
-    {"eventTime": st.just("2026-03-02T08:00:00Z"), "eventName": TEXTS | st.sampled_from(["CreateUser", "AssumeRole"])},
+    {
+        "eventTime": st.just("2026-03-02T08:00:00Z"),
+        "eventName": TEXTS | st.sampled_from(["CreateUser", "AssumeRole"]),
+    },
     optional={
         "eventSource": SERVICES,
         "eventCategory": st.just("Insight"),
         "userIdentity": st.dictionaries(FIELDS, JSON, max_size=4) | JSON,
         "requestParameters": st.dictionaries(FIELDS, JSON, max_size=3) | JSON,
-        "resources": st.lists(st.dictionaries(st.sampled_from(["ARN", "type", "accountId", "x"]), JSON)) | JSON,
+        "resources": st.lists(st.dictionaries(st.sampled_from(["ARN", "type", "accountId", "x"]), JSON))
+        | JSON,
     },
 )
 
@@ -166,7 +179,11 @@ RECORD = st.fixed_dictionaries(
 @settings(max_examples=150, deadline=None)
 @given(record=RECORD, rest=st.dictionaries(FIELDS, JSON, max_size=6) | JSON)
 def test_any_json_maps_or_is_rejected(record: dict[str, Any], rest: Any) -> None:
-    texts = [json.dumps(record | rest if isinstance(rest, dict) else rest), json.dumps(record), '{"a":"\\ud800"}']
+    texts = [
+        json.dumps(record | rest if isinstance(rest, dict) else rest),
+        json.dumps(record),
+        '{"a":"\\ud800"}',
+    ]
     raw = raw_table([*texts, json.dumps(record, ensure_ascii=False).encode("utf-8", "replace").decode()])
     mapped, ocsf = Mapper().map(CLOUDTRAIL, raw), to_ocsf(connect(), CLOUDTRAIL, raw)
     assert len(mapped.events) + len(mapped.rejected) == len(raw) == len(ocsf.lines) + len(ocsf.rejected)
@@ -176,7 +193,9 @@ def test_any_json_maps_or_is_rejected(record: dict[str, Any], rest: Any) -> None
 
 FLOW = SOURCES["aws_vpc_flow"]
 NAMES = st.sampled_from([*(name.replace("_", "-") for name in FLOW.shape), "start", "unheard-of"])
-VALUES = st.sampled_from(["-", "1772439000", "1e999", "nan", "-1", "70000", "10.0.0.1", "::1", "", "egress", "ACCEPT"])
+VALUES = st.sampled_from(
+    ["-", "1772439000", "1e999", "nan", "-1", "70000", "10.0.0.1", "::1", "", "egress", "ACCEPT"]
+)
 
 
 @settings(max_examples=100, deadline=None)

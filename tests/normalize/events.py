@@ -3,8 +3,9 @@
 import json
 from typing import Any
 
-HEADER = "version account-id interface-id srcaddr dstaddr srcport dstport protocol packets bytes start end action log-status"
-LINE = "2 111122223333 eni-0a1b2c3d4e5f67890 10.0.0.5 10.0.1.9 443 50{0:03d} 6 10 840 1700000000 1700000060 ACCEPT OK"
+_ADDRESSES = "version account-id interface-id srcaddr dstaddr srcport dstport"
+HEADER = f"{_ADDRESSES} protocol packets bytes start end action log-status"
+LINE = "2 111122223333 eni-0a1b2c3d4e5f67890 10.0.0.5 10.0.1.9 443 50{0:03d} 6 10 840 170 170 ACCEPT OK"
 
 
 def event(n: int = 0, **more: Any) -> dict[str, Any]:

@@ -172,7 +172,7 @@ def _parquet(obj: _Object) -> ObjectRecords:
     source = recognise.by_fields(names, obj.candidates("delimited"))
     if source is None:
         return obj.unknown(f"a Parquet file with the columns {', '.join(names[:12])}")
-    chunks, bad = parquet.read_parquet(file)
+    chunks, bad = parquet.read_parquet(obj.plain, file)
     if not chunks and not bad:
         return replace(obj.empty, source=source.name)
     return obj.events(source.name, chunks, bad)
