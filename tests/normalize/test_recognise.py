@@ -79,7 +79,7 @@ def test_a_line_of_the_default_format(line: str, known: bool) -> None:
         (b"PK\x03\x04...", "a zip archive"),
         (b"\x28\xb5\x2f\xfd", "zstd data"),
         (b"\xff\xfe{\0", "UTF-16 text"),
-        (b"\n hello\xff world\nmore", "begins with 'hello\\\\xff world'"),
+        (b"\n hello\xff world\nmore", "begins with 'hello\ufffd world'"),
     ],
 )
 def test_seen(data: bytes, words: str) -> None:

@@ -40,7 +40,7 @@ _IN_PATH = re.compile(r"(?:^|/)(?:year=)?(\d{4})/(?:month=)?(\d{2})/(?:day=)?(\d
 
 @dataclass(frozen=True)
 class _Object:
-    """What is known of a decompressed object. `named` is the source that its key names, or the user forces."""
+    """What is known of a decompressed object. `named` is the source by its key, or by the user's word."""
 
     plain: bytes
     whole: bool

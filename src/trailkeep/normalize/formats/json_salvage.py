@@ -147,7 +147,7 @@ def _next_record(
 ) -> int:
     """Where the next record or envelope begins after a broken value; the end of data if none does.
 
-    An error shows right where the damage is or, after a lost quote, behind the first quote of the next record.
+    An error shows right where the damage is or, after a lost quote, behind the first quote of the next one.
     So the last brace before the error is the first candidate. An object closed before the error, or inside an
     object that is no record, belongs to the damaged record: taken for a record it could forge one.
     """
