@@ -73,8 +73,9 @@ CREATE OR REPLACE TEMP MACRO entity_tokens(json_text) AS regexp_extract_all(json
     || '|\b\d{1,3}(?:\.\d{1,3}){3}\b'
     || '|["\s,][0-9a-fA-F]{0,4}:[0-9a-fA-F:.]*:[0-9a-fA-F:.]*');
 
--- A token that is no ARN as an entity, or null. Only object keys and accounts end in a quote; only names have a `":`.
+-- A token as an entity; null for an ARN, which entities_of takes apart, and for what is none. Only object keys and accounts end in a quote; only names have a `":`.
 CREATE OR REPLACE TEMP MACRO token_entity(token) AS CASE
+    WHEN starts_with(token, 'arn:') THEN NULL
     WHEN NOT starts_with(token, '"') THEN CASE
         WHEN NOT contains(token, ':') AND NOT contains(token, '.') THEN token
         WHEN is_ip(ltrim(token, ', ')) THEN ltrim(token, ', ')
@@ -84,8 +85,8 @@ CREATE OR REPLACE TEMP MACRO token_entity(token) AS CASE
     WHEN is_ip(token[2:]) THEN token[2:]
 END;
 
--- Every entity in some known values, in ARNs (the account and the name in each too) and in other tokens, each once.
-CREATE OR REPLACE TEMP MACRO entities_of(known, arns, tokens) AS list_distinct(list_concat(
+-- Every entity in known values, in tokens and in their ARNs (with the account and the name in each), each once.
+CREATE OR REPLACE TEMP MACRO entities_of(known, tokens, arns) AS list_distinct(list_concat(
     known,
     list_transform(tokens, lambda token: token_entity(token)),
     arns,
