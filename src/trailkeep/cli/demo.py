@@ -26,7 +26,7 @@ def demo(home: HomeOption = DEMO_HOME) -> None:
     """
     lake = create_home(home)
     reading = setup.reading_of(None, None, DEFAULT_LIMIT_MB)
-    pack = setup.rules_of(None, lake.cache)
+    pack = setup.rules_of(None)
     settings = setup.settings_of(lake, reading, setup.matcher_of(pack, dict(reading.sources)))
     with TemporaryDirectory() as folder:
         day = write_company_day(Path(folder))
