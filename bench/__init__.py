@@ -1,0 +1,1 @@
+"""Reproducible benchmarks of Trailkeep: data generator, rule generator, stages, one report."""

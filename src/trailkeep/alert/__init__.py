@@ -1,0 +1,1 @@
+"""Alerts: signals grouped into what a person should look at."""

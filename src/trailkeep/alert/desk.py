@@ -1,0 +1,95 @@
+"""What people do with alerts: list, show, acknowledge, close; each step with who and why."""
+
+from datetime import datetime
+from typing import Any
+
+import pyarrow as pa
+from sqlalchemy import Engine, func, insert, select, update
+
+from trailkeep.core.errors import UsageError
+from trailkeep.core.levels import LEVELS
+from trailkeep.store.database import reading, utc
+from trailkeep.store.tables import alert_events, alert_history, alerts
+
+STATUSES = ("open", "acked", "closed")
+
+
+def list_alerts(
+    state: Engine, status: str | None = None, level: str | None = None, since: datetime | None = None
+) -> pa.Table:
+    """Alerts, most severe first, then newest; `level` is the least severe one wanted."""
+    if status is not None and status not in STATUSES:
+        raise UsageError(f"no alert status {status!r}; one of {', '.join(STATUSES)}")
+    if level is not None and level not in LEVELS:
+        raise UsageError(f"no level {level!r}; one of {', '.join(LEVELS)}")
+    counted = func.count(alert_events.c.event_uid).label("events")
+    query = select(alerts, counted).outerjoin(alert_events, alert_events.c.alert_id == alerts.c.id)
+    query = query.group_by(alerts.c.id)
+    if status is not None:
+        query = query.where(alerts.c.status == status)
+    if level is not None:
+        query = query.where(alerts.c.level.in_(LEVELS[LEVELS.index(level) :]))
+    if since is not None:
+        query = query.where(alerts.c.last_time >= since)
+    with reading(state) as connection:
+        rows = [dict(row._mapping) for row in connection.execute(query)]
+    rows.sort(key=lambda row: (-LEVELS.index(row["level"]), -utc(row["last_time"]).timestamp(), row["id"]))
+    return pa.Table.from_pylist([_listed(row) for row in rows], schema=_LISTED)
+
+
+def show_alert(state: Engine, alert_id: int) -> dict[str, Any]:
+    """One alert with its events and its history. Raises UsageError if there is none."""
+    with reading(state) as connection:
+        alert = connection.execute(select(alerts).where(alerts.c.id == alert_id)).one_or_none()
+        if alert is None:
+            raise UsageError(f"no alert {alert_id}; `trailkeep alerts list` shows those there are")
+        events = select(alert_events).where(alert_events.c.alert_id == alert_id)
+        history = select(alert_history).where(alert_history.c.alert_id == alert_id)
+        return {
+            **_plain(dict(alert._mapping)),
+            "events": [
+                _plain(dict(row._mapping))
+                for row in connection.execute(events.order_by(alert_events.c.time, alert_events.c.event_uid))
+            ],
+            "history": [
+                _plain(dict(row._mapping)) for row in connection.execute(history.order_by(alert_history.c.id))
+            ],
+        }
+
+
+def decide(state: Engine, alert_id: int, action: str, who: str, why: str | None, now: datetime) -> None:
+    """Set an alert to `acked`, `closed` or `open` again. Closing needs a reason."""
+    if action not in STATUSES:
+        raise UsageError(f"no alert status {action!r}; one of {', '.join(STATUSES)}")
+    if action == "closed" and not why:
+        raise UsageError("closing an alert needs a reason: --why 'planned change CHG-12'")
+    with state.begin() as connection:
+        values = {"status": action, "assignee": who, "updated": now}
+        if not connection.execute(update(alerts).where(alerts.c.id == alert_id).values(values)).rowcount:
+            raise UsageError(f"no alert {alert_id}; `trailkeep alerts list` shows those there are")
+        row = {"alert_id": alert_id, "time": now, "who": who, "action": action, "why": why}
+        connection.execute(insert(alert_history).values(row))
+
+
+_LISTED = pa.schema(
+    [
+        ("id", pa.int64()),
+        ("level", pa.string()),
+        ("title", pa.string()),
+        ("subject", pa.string()),
+        ("events", pa.int64()),
+        ("first_time", pa.timestamp("us", "UTC")),
+        ("last_time", pa.timestamp("us", "UTC")),
+        ("status", pa.string()),
+        ("assignee", pa.string()),
+        ("rule_uid", pa.string()),
+    ]
+)
+
+
+def _listed(row: dict[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in _plain(row).items() if name in _LISTED.names}
+
+
+def _plain(row: dict[str, Any]) -> dict[str, Any]:
+    return {name: utc(value) if isinstance(value, datetime) else value for name, value in row.items()}

@@ -1,0 +1,1 @@
+"""Collectors: where logs are fetched from."""

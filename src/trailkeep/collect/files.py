@@ -1,0 +1,90 @@
+"""Paths in (files, folders, globs), the log files behind them out, those of one day next to each other."""
+
+import glob
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from trailkeep.core.errors import UsageError
+
+_DATE = re.compile(r"(20\d\d)[/-]?([01]\d)[/-]?([0-3]\d)")
+# Compressed logs are read as this many times their size: measured 8 to 12 on CloudTrail.
+_EXPANSION = 10
+_COMPRESSED = (".gz", ".parquet")
+_GROUP_BYTES = 4 << 20
+_GROUP_FILES = 64
+
+
+@dataclass(frozen=True)
+class LogFile:
+    """A file to read. `key` is what its source is recognised from; `raw_size` is an estimate in bytes."""
+
+    path: Path
+    key: str
+    size: int
+
+    @property
+    def raw_size(self) -> int:
+        """About how large the content will be."""
+        return self.size * (_EXPANSION if self.path.suffix in _COMPRESSED else 1)
+
+
+def find_files(patterns: list[str]) -> list[LogFile]:
+    """Every file under `patterns`, each once, ordered by the date in its name so that batches stay in a day.
+
+    Raises UsageError naming each pattern that leads to nothing.
+    """
+    paths: dict[Path, None] = {}
+    missing = []
+    for pattern in patterns:
+        found = list(_expand(pattern))
+        if not found:
+            missing.append(pattern)
+        paths.update(dict.fromkeys(found))
+    if missing:
+        raise UsageError("\n".join(f"{name}: no such file, or an empty folder" for name in missing))
+    files = [LogFile(path, str(path), path.stat().st_size) for path in paths]
+    return sorted(files, key=lambda file: (_date(file.key), file.key))
+
+
+@dataclass(frozen=True)
+class Fetched:
+    """A file's bytes, or why there are none."""
+
+    key: str
+    data: bytes
+    error: str | None = None
+
+
+def fetch(files: list[LogFile]) -> Iterator[list[Fetched]]:
+    """The bytes of `files` in groups that are small in memory."""
+    group: list[Fetched] = []
+    size = 0
+    for file in files:
+        try:
+            group.append(Fetched(file.key, file.path.read_bytes()))
+        except OSError as error:
+            group.append(Fetched(file.key, b"", f"cannot be read: {error.strerror}"))
+        size += file.size
+        if size >= _GROUP_BYTES or len(group) >= _GROUP_FILES:
+            yield group
+            group, size = [], 0
+    if group:
+        yield group
+
+
+def _expand(pattern: str) -> Iterator[Path]:
+    exact = Path(pattern)
+    found = [pattern] if exact.exists() else glob.glob(pattern, recursive=True)  # noqa: PTH207 absolute too
+    places = map(Path, sorted(found))
+    for place in places:
+        if place.is_dir():
+            yield from (path.resolve() for path in sorted(place.rglob("*")) if path.is_file())
+        elif place.exists():
+            yield place.resolve()
+
+
+def _date(key: str) -> str:
+    found = _DATE.search(key)
+    return "".join(found.groups()) if found else ""

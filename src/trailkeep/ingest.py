@@ -1,0 +1,129 @@
+"""Files in, a lake with their events and alerts out, each object exactly once: batches, commits, recovery."""
+
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from uuid import uuid4
+
+import pyarrow as pa
+
+from trailkeep.alert.derive import derive, read_signals
+from trailkeep.collect.files import LogFile
+from trailkeep.core.failpoint import failpoint
+from trailkeep.lake.commit import commit, intend
+from trailkeep.lake.home import Home
+from trailkeep.lake.ledger import ObjectEntry, mark_done
+from trailkeep.lake.reconcile import reconcile, signals_of
+from trailkeep.pipeline import Outcome, Settings
+from trailkeep.workers import Pool, open_pool
+
+BATCH_BYTES = 256 << 20
+SHARD_BYTES = 64 << 20
+
+
+@dataclass
+class Report:
+    """What an ingest did, object by object where it matters."""
+
+    entries: list[ObjectEntry] = field(default_factory=list)
+    unrecognised: list[tuple[str, str]] = field(default_factory=list)
+    failed: list[tuple[str, str]] = field(default_factory=list)
+    signals: int = 0
+    recovered: int = 0
+
+    def total(self, name: str) -> int:
+        """Sum of a count (`records`, `stored`, `duplicate`, `quarantined`, `dropped`) over all objects."""
+        return sum(getattr(entry, name) for entry in self.entries)
+
+    @property
+    def clean(self) -> bool:
+        """Whether everything was read and stored, now or before."""
+        return not (self.unrecognised or self.failed or self.total("quarantined"))
+
+
+@dataclass
+class _Pending:
+    batch_id: str
+    shards: list["Future[Outcome]"]
+
+
+def ingest(
+    settings: Settings,
+    files: list[LogFile],
+    workers: int,
+    *,
+    batch_bytes: int = BATCH_BYTES,
+    progress: Callable[[int], None] = lambda files: None,
+) -> Report:
+    """Store `files`. `progress` is told how many files were dealt with, batch by batch."""
+    home, report = settings.home, Report()
+    report.recovered = recover(home, settings.matcher.windows)
+    with home.writer() as writer, open_pool(settings, workers) as pool:
+        pending: deque[tuple[_Pending, int]] = deque()
+        for group in split(files, batch_bytes):
+            pending.append((_begin(home, pool, writer, group, batch_bytes), len(group)))
+            # The next batch is made while this one commits; more would only cost memory.
+            if len(pending) > 1 or workers == 1:
+                _finish(settings, report, pending, progress)
+        while pending:
+            _finish(settings, report, pending, progress)
+    return report
+
+
+def recover(home: Home, windows: dict[str, int]) -> int:
+    """Finish or forget what killed writers left behind; returns how many batches were finished."""
+    unalerted = reconcile(home)
+    for batch_id in unalerted:
+        _alert(home, batch_id, [signals_of(home, batch_id)], windows)
+    return len(unalerted)
+
+
+def split(files: Iterable[LogFile], size: int) -> Iterator[list[LogFile]]:
+    """`files` in groups of about `size` raw bytes, in their order."""
+    group: list[LogFile] = []
+    total = 0
+    for file in files:
+        if group and total + file.raw_size > size:
+            yield group
+            group, total = [], 0
+        group.append(file)
+        total += file.raw_size
+    if group:
+        yield group
+
+
+def _begin(home: Home, pool: Pool, writer: str, files: list[LogFile], batch_bytes: int) -> _Pending:
+    batch_id = uuid4().hex
+    intend(home, batch_id, writer, [file.key for file in files])
+    parts = split(files, min(SHARD_BYTES, batch_bytes // 2))
+    return _Pending(batch_id, [pool.submit(batch_id, number, part) for number, part in enumerate(parts)])
+
+
+def _finish(
+    settings: Settings,
+    report: Report,
+    pending: deque[tuple[_Pending, int]],
+    progress: Callable[[int], None],
+) -> None:
+    waiting, files = pending.popleft()
+    outcomes = [shard.result() for shard in waiting.shards]
+    batch = commit(settings.home, waiting.batch_id, [outcome.shard for outcome in outcomes])
+    report.signals += _alert(settings.home, batch.batch_id, batch.signals, settings.matcher.windows)
+    report.entries += batch.entries
+    for outcome in outcomes:
+        report.unrecognised += outcome.unrecognised
+        report.failed += outcome.failed
+    progress(files)
+
+
+def _alert(home: Home, batch_id: str, signals: list[pa.Table], windows: dict[str, int]) -> int:
+    """Derive the alerts of a committed batch and mark it done, in one transaction."""
+    rows = [signal for table in signals for signal in read_signals(table)]
+    failpoint("alerts.before")
+    with home.state.begin() as connection:
+        derive(connection, rows, windows, datetime.now(UTC))
+        mark_done(connection, batch_id)
+    failpoint("alerts.after")
+    return len(rows)

@@ -1,0 +1,1 @@
+"""The lake: Iceberg tables, the commit protocol, the ledger and compaction."""

@@ -1,0 +1,109 @@
+"""A folder in, an opened lake out: its paths, its state database and its locks."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from uuid import uuid4
+
+from filelock import FileLock, Timeout
+from sqlalchemy import Engine
+
+from trailkeep.core.errors import LakeError
+from trailkeep.store.database import open_database, sqlite_url
+
+
+@dataclass(frozen=True)
+class Home:
+    """Where a local lake keeps its things. Nothing is opened until it is asked for."""
+
+    path: Path
+
+    @property
+    def warehouse(self) -> Path:
+        """Data and metadata files of the Iceberg tables."""
+        return self.path / "warehouse"
+
+    @property
+    def events_data(self) -> Path:
+        """Data files of the events table."""
+        return self.warehouse / "events" / "data"
+
+    @property
+    def quarantine(self) -> Path:
+        """Bytes that could not be stored."""
+        return self.path / "quarantine"
+
+    @property
+    def ledgers(self) -> Path:
+        """One file a batch: what it stores, written before its snapshot."""
+        return self.path / "ledger"
+
+    @property
+    def cache(self) -> Path:
+        """What can be made again: compiled rules."""
+        return self.path / "cache"
+
+    @property
+    def catalog_url(self) -> str:
+        """The Iceberg catalog's database."""
+        return sqlite_url(self.path / "catalog.db")
+
+    @cached_property
+    def state(self) -> Engine:
+        """Intents, ledger, quarantine and alerts."""
+        return open_database(sqlite_url(self.path / "state.db"))
+
+    @contextmanager
+    def commit_lock(self) -> Iterator[None]:
+        """Held by the one process that commits; released by the kernel when its holder dies."""
+        with FileLock(self._lock("commit")):
+            yield
+
+    @contextmanager
+    def writer(self) -> Iterator[str]:
+        """The name of a new writer, alive for as long as the block runs."""
+        name = uuid4().hex
+        path = self._lock(f"writer-{name}")
+        with FileLock(path):
+            yield name
+        path.unlink(missing_ok=True)
+
+    def is_alive(self, writer: str) -> bool:
+        """Whether the process that writes under this name still runs."""
+        path = self._lock(f"writer-{writer}")
+        if not path.exists():
+            return False
+        try:
+            with FileLock(path, timeout=0):
+                path.unlink(missing_ok=True)
+                return False
+        except Timeout:
+            return True
+
+    def _lock(self, name: str) -> Path:
+        folder = self.path / "locks"
+        folder.mkdir(exist_ok=True)
+        return folder / f"{name}.lock"
+
+
+def create_home(path: Path) -> Home:
+    """The lake at `path`, made if there is none. Raises LakeError if something else lies there."""
+    if path.is_file():
+        raise LakeError(f"{path}: is a file; name a folder for the lake")
+    if path.is_dir() and any(path.iterdir()) and not (path / "state.db").exists():
+        raise LakeError(f"{path}: holds other files and no lake; name an empty folder or another one")
+    path.mkdir(parents=True, exist_ok=True)
+    home = Home(path.resolve())
+    for folder in (home.warehouse, home.quarantine, home.ledgers, home.cache):
+        folder.mkdir(exist_ok=True)
+    _ = home.state
+    return home
+
+
+def open_home(path: Path) -> Home:
+    """The lake at `path`. Raises LakeError if there is none."""
+    if not (path / "state.db").is_file():
+        raise LakeError(f"{path}: no lake here; make one with `trailkeep ingest PATH --home {path}`")
+    return Home(path.resolve())

@@ -1,0 +1,85 @@
+"""Mapped events in, sorted Parquet files out: the part of a batch that one worker writes."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from datetime import date
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from trailkeep.core.columns import SORT_ORDER
+from trailkeep.core.durable import sync_file
+from trailkeep.core.failpoint import failpoint
+from trailkeep.lake.ledger import ObjectEntry, QuarantineEntry
+
+# Values that hardly repeat: a dictionary of them costs time and saves nothing.
+_NO_DICTIONARY = frozenset({"time", "event_uid", "raw_sha256", "raw_data", "record_no", "related_event"})
+# What an investigator looks up: a Bloom filter lets a reader skip row groups that cannot hold the value.
+_LOOKED_UP = ("access_key", "src_ip")
+ROW_GROUP = 32_768
+
+
+@dataclass
+class Shard:
+    """What a worker hands to the committer. Files are complete and on disk; nothing is committed yet."""
+
+    files: list[str] = field(default_factory=list)
+    entries: list[ObjectEntry] = field(default_factory=list)
+    pieces: list[QuarantineEntry] = field(default_factory=list)
+    signals: list[pa.Table] = field(default_factory=list)
+    roots: dict[str, bytes] = field(default_factory=dict)  # object_id -> Merkle root of its stored records
+    resolved: list[str] = field(default_factory=list)  # quarantined pieces that are stored now
+
+
+def write_events(
+    folder: Path, name: str, events: pa.Table, schema: pa.Schema, level: int = 3
+) -> Iterator[str]:
+    """Write `events`, sorted, as one file a partition (day, source); yields each path once it is on disk.
+
+    `schema` carries the Iceberg field ids; columns that are null throughout are left out.
+    """
+    days = events["time"].cast(pa.date32())
+    for number, (source, day) in enumerate(_partitions(events["source"], days)):
+        inside = pc.and_(pc.equal(events["source"], source), pc.equal(days, day))
+        part = events if pc.all(inside).as_py() else events.filter(inside)
+        path = folder / f"source={source}" / f"day={day}" / f"{name}-{number:03d}.parquet"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        failpoint("file.before")
+        write_file(path, _sorted(part), schema, level)
+        failpoint("file.after")
+        yield str(path)
+
+
+def write_file(path: Path, events: pa.Table, schema: pa.Schema, level: int) -> None:
+    """Write one Parquet file of the events table durably."""
+    kept = [f for f in schema if f.name in events.column_names and events[f.name].null_count < len(events)]
+    table = pa.Table.from_arrays([_as(events[f.name], f.type) for f in kept], schema=pa.schema(kept))
+    names = [f.name for f in kept]
+    blooms = {c: {"ndv": min(len(events), ROW_GROUP), "fpp": 0.01} for c in _LOOKED_UP if c in names}
+    pq.write_table(
+        table,
+        path,
+        compression="zstd",
+        compression_level=level,
+        use_dictionary=[c for c in names if c not in _NO_DICTIONARY],
+        write_statistics=[c for c in names if c not in ("raw_data", "raw_sha256")],
+        bloom_filter_options=blooms or None,
+        row_group_size=ROW_GROUP,
+    )
+    sync_file(path)
+
+
+def _partitions(sources: pa.ChunkedArray, days: pa.ChunkedArray) -> list[tuple[str, date]]:
+    pairs = pa.table({"source": sources, "day": days}).group_by(["source", "day"]).aggregate([])
+    return sorted(zip(pairs["source"].to_pylist(), pairs["day"].to_pylist(), strict=True))
+
+
+def _sorted(events: pa.Table) -> pa.Table:
+    keys = [(name, "ascending") for name in SORT_ORDER if name in events.column_names]
+    return events.take(pc.sort_indices(events.select([name for name, _ in keys]), sort_keys=keys))
+
+
+def _as(column: pa.ChunkedArray, wanted: pa.DataType) -> pa.ChunkedArray:
+    return column if column.type == wanted else column.cast(wanted)

@@ -1,0 +1,1 @@
+"""Relational state: intents, ledger, quarantine, alerts. SQLite by default."""

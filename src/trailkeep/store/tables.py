@@ -1,0 +1,125 @@
+"""The state schema as SQLAlchemy tables; migrations/ holds the way from any older one to it."""
+
+from sqlalchemy import (
+    JSON,
+    BigInteger,
+    Column,
+    DateTime,
+    ForeignKey,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    String,
+    Table,
+    Text,
+)
+
+metadata = MetaData()
+
+# An intent: what a writer is about to commit. open -> (snapshot) -> stored (ledger) -> done (alerts).
+batches = Table(
+    "batches",
+    metadata,
+    Column("batch_id", String(32), primary_key=True),
+    Column("state", String(8), nullable=False),
+    Column("writer", String(64), nullable=False),
+    Column("created", DateTime(timezone=True), nullable=False),
+    Column("keys", JSON, nullable=False),
+    Index("batches_unfinished", "state"),
+)
+
+# The ledger: a row for each object by content and key; records = stored + duplicate + quarantined + dropped.
+objects = Table(
+    "objects",
+    metadata,
+    Column("sha256", String(64), primary_key=True),
+    Column("key", Text, primary_key=True),
+    Column("object_id", String(32), nullable=False),
+    Column("version", Text),
+    Column("batch_id", String(32), nullable=False),
+    Column("source", String(64)),
+    Column("kind", String(16), nullable=False),
+    Column("stored_sha256", String(64), nullable=False),
+    Column("stored_size", BigInteger, nullable=False),
+    Column("size", BigInteger, nullable=False),
+    Column("user_metadata", JSON, nullable=False),
+    Column("content", LargeBinary),
+    Column("records", BigInteger, nullable=False),
+    Column("stored", BigInteger, nullable=False),
+    Column("duplicate", BigInteger, nullable=False),
+    Column("quarantined", BigInteger, nullable=False),
+    Column("dropped", BigInteger, nullable=False),
+    Column("reason", Text),
+    Column("added", DateTime(timezone=True), nullable=False),
+    Index("objects_by_stored_sha256", "stored_sha256"),
+    Index("objects_by_object_id", "object_id"),
+)
+
+# What could not be stored and why; its bytes lie at `offset` of a file in the quarantine folder.
+quarantine = Table(
+    "quarantine",
+    metadata,
+    Column("id", String(32), primary_key=True),
+    Column("object_id", String(32), nullable=False),
+    Column("sha256", String(64), nullable=False),
+    Column("key", Text, nullable=False),
+    Column("source", String(64)),
+    Column("position", BigInteger, nullable=False),
+    Column("record_no", BigInteger),
+    Column("raw_format", Text),
+    Column("reason", Text, nullable=False),
+    Column("file", Text, nullable=False),
+    Column("offset", BigInteger, nullable=False),
+    Column("size", BigInteger, nullable=False),
+    Column("state", String(8), nullable=False),
+    Column("added", DateTime(timezone=True), nullable=False),
+    Index("quarantine_by_state", "state"),
+)
+
+alerts = Table(
+    "alerts",
+    metadata,
+    Column("id", Integer, primary_key=True, autoincrement=True),
+    Column("rule_uid", Text, nullable=False),
+    Column("title", Text, nullable=False),
+    Column("level", String(16), nullable=False),
+    Column("subject", Text, nullable=False),
+    Column("subject_kind", String(16), nullable=False),
+    Column("first_time", DateTime(timezone=True), nullable=False),
+    Column("last_time", DateTime(timezone=True), nullable=False),
+    Column("status", String(8), nullable=False),
+    Column("assignee", Text),
+    Column("created", DateTime(timezone=True), nullable=False),
+    Column("updated", DateTime(timezone=True), nullable=False),
+    Index("alerts_by_rule_and_subject", "rule_uid", "subject"),
+)
+
+# The events of an alert; the key makes a rule count an event once, however often it was delivered.
+alert_events = Table(
+    "alert_events",
+    metadata,
+    Column("rule_uid", Text, primary_key=True),
+    Column("event_uid", Text, primary_key=True),
+    Column("alert_id", Integer, ForeignKey("alerts.id"), nullable=False),
+    Column("time", DateTime(timezone=True), nullable=False),
+    Column("event_name", Text),
+    Column("account_uid", Text),
+    Column("region", Text),
+    Column("src_ip", Text),
+    Column("object_id", String(32), nullable=False),
+    Column("record_no", BigInteger, nullable=False),
+    Index("alert_events_by_alert", "alert_id", "time"),
+)
+
+alert_history = Table(
+    "alert_history",
+    metadata,
+    Column("id", Integer, primary_key=True, autoincrement=True),
+    Column("alert_id", Integer, ForeignKey("alerts.id"), nullable=False),
+    Column("time", DateTime(timezone=True), nullable=False),
+    Column("who", Text, nullable=False),
+    Column("action", String(8), nullable=False),
+    Column("why", Text),
+    Index("alert_history_by_alert", "alert_id"),
+)
