@@ -1,0 +1,73 @@
+"""A warehouse folder in, a DuckDB connection that reads Iceberg tables there and reaches nothing else out."""
+
+from importlib.metadata import version
+from importlib.util import find_spec
+from pathlib import Path
+
+from trailkeep.core.errors import LakeError
+from trailkeep.engine.duckdb import Connection, connect
+
+# avro before iceberg: the second needs the first.
+_EXTENSIONS = ("avro", "iceberg", "inet")
+
+# CIDR tests and tests of lists, by names that every engine can be given.
+_MACROS = r"""
+CREATE OR REPLACE MACRO cidr_contains(network, address) AS
+    coalesce(TRY_CAST(address AS INET) <<= TRY_CAST(network AS INET), false);
+CREATE OR REPLACE MACRO any_equal(texts, wanted) AS
+    list_contains(list_transform(texts, lambda t: lower(t)), lower(wanted));
+CREATE OR REPLACE MACRO any_like(texts, pattern) AS
+    len(list_filter(texts, lambda t: lower(t) LIKE lower(pattern) ESCAPE '\')) > 0;
+CREATE OR REPLACE MACRO any_in_network(texts, network) AS
+    len(list_filter(texts, lambda t: cidr_contains(network, t))) > 0;
+CREATE OR REPLACE MACRO any_between(texts, low, high) AS
+    len(list_filter(texts, lambda t: TRY_CAST(t AS DOUBLE) >= low AND TRY_CAST(t AS DOUBLE) <= high)) > 0;
+CREATE OR REPLACE MACRO json_texts(value) AS
+    list_filter(CASE json_type(value)
+        WHEN 'ARRAY' THEN list_concat(
+            CAST(json_extract_string(value, '$[*]') AS VARCHAR[]),
+            CAST(json_extract_string(value, '$[*][*]') AS VARCHAR[]))
+        ELSE [json_extract_string(value, '$')] END, lambda t: t IS NOT NULL);
+CREATE OR REPLACE MACRO json_step(found, inside, member) AS
+    flatten(list_transform(found, lambda x: CASE json_type(x)
+        WHEN 'ARRAY' THEN list_concat(json_extract(x, '$[*]' || member), json_extract(x, '$[*][*]' || member))
+        ELSE [json_extract(x, inside || member)] END));
+"""
+
+
+def connect_lake(warehouse: Path, *, threads: int = 2, memory: str = "1GB", locked: bool = False) -> Connection:
+    """A connection that reads below `warehouse` and writes nothing outside it.
+
+    Locked, its settings cannot be changed any more: for SQL from people, after engine/guard.py has passed it.
+    It can still write inside the warehouse (COPY ... TO): only the guard prevents that.
+    """
+    connection = connect(threads)
+    for setting in ("autoinstall_known_extensions", "autoload_known_extensions"):
+        connection.execute(f"SET {setting} = false")
+    for name in _EXTENSIONS:
+        connection.execute(f"LOAD '{_quoted(_extension(name))}'")
+    connection.execute(_MACROS)
+    for setting in ("python_enable_replacements", "python_scan_all_frames", "enable_progress_bar"):
+        connection.execute(f"SET {setting} = false")
+    connection.execute(f"SET memory_limit = '{_quoted(memory)}'")
+    connection.execute("SET temp_directory = ''")
+    connection.execute(f"SET allowed_directories = ['{_quoted(warehouse)}/']")
+    connection.execute("SET enable_external_access = false")
+    if locked:
+        connection.execute("SET lock_configuration = true")
+    return connection
+
+
+def _extension(name: str) -> Path:
+    """The file of an extension that was installed as a Python package: nothing is downloaded."""
+    spec = find_spec(f"duckdb_extension_{name}")
+    if spec is None or spec.origin is None:
+        raise LakeError(f"duckdb-extension-{name} is not installed; install Trailkeep with all its packages")
+    path = Path(spec.origin).parent / "extensions" / f"v{version('duckdb')}" / f"{name}.duckdb_extension"
+    if not path.exists():
+        raise LakeError(f"duckdb-extension-{name} is not of DuckDB's version; install the pinned packages")
+    return path
+
+
+def _quoted(value: str | Path) -> str:
+    return str(value).replace("'", "''")
