@@ -20,18 +20,28 @@ CREATE OR REPLACE MACRO any_like(texts, pattern) AS
     len(list_filter(texts, lambda t: lower(t) LIKE lower(pattern) ESCAPE '\')) > 0;
 CREATE OR REPLACE MACRO any_in_network(texts, network) AS
     len(list_filter(texts, lambda t: cidr_contains(network, t))) > 0;
-CREATE OR REPLACE MACRO any_between(texts, low, high) AS
-    len(list_filter(texts, lambda t: TRY_CAST(t AS DOUBLE) >= low AND TRY_CAST(t AS DOUBLE) <= high)) > 0;
-CREATE OR REPLACE MACRO json_texts(value) AS
-    list_filter(CASE json_type(value)
-        WHEN 'ARRAY' THEN list_concat(
-            CAST(json_extract_string(value, '$[*]') AS VARCHAR[]),
-            CAST(json_extract_string(value, '$[*][*]') AS VARCHAR[]))
-        ELSE [json_extract_string(value, '$')] END, lambda t: t IS NOT NULL);
-CREATE OR REPLACE MACRO json_step(found, inside, member) AS
+CREATE OR REPLACE MACRO any_between(texts, low, high, low_included, high_included) AS
+    len(list_filter(list_transform(texts, lambda t: TRY_CAST(t AS DOUBLE)), lambda n: n IS NOT NULL
+        AND (low IS NULL OR n > low OR (low_included AND n = low))
+        AND (high IS NULL OR n < high OR (high_included AND n = high)))) > 0;
+
+-- Members of JSON, those inside arrays (of arrays) included.
+CREATE OR REPLACE MACRO json_member(document, member) AS json_extract(document, '$' || member);
+CREATE OR REPLACE MACRO json_step(found, member) AS
     flatten(list_transform(found, lambda x: CASE json_type(x)
         WHEN 'ARRAY' THEN list_concat(json_extract(x, '$[*]' || member), json_extract(x, '$[*][*]' || member))
-        ELSE [json_extract(x, inside || member)] END));
+        ELSE [json_extract(x, '$' || member)] END));
+CREATE OR REPLACE MACRO json_texts(found) AS
+    list_filter(flatten(list_transform(found, lambda x: CASE json_type(x)
+        WHEN 'ARRAY' THEN list_concat(
+            CAST(json_extract_string(x, '$[*]') AS VARCHAR[]), CAST(json_extract_string(x, '$[*][*]') AS VARCHAR[]))
+        ELSE [json_extract_string(x, '$')] END)), lambda t: t IS NOT NULL);
+
+-- A field of delimited text by its name in the header; of a record that came as JSON, where there is no header.
+CREATE OR REPLACE MACRO delimited_text(line, header, field) AS
+    CASE WHEN header IS NULL THEN json_extract_string(line, '$."' || field || '"')
+    ELSE nullif(list_extract(string_split(trim(line), ' '),
+        list_position(string_split(replace(trim(header), '-', '_'), ' '), field)), '-') END;
 """
 
 
