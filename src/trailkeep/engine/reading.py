@@ -4,6 +4,9 @@ from importlib.metadata import version
 from importlib.util import find_spec
 from pathlib import Path
 
+import pyarrow as pa
+from sqlglot import exp
+
 from trailkeep.core.errors import LakeError
 from trailkeep.engine.duckdb import Connection, connect
 
@@ -66,6 +69,16 @@ def connect_lake(warehouse: Path, *, threads: int = 2, memory: str = "1GB", lock
     if locked:
         connection.execute("SET lock_configuration = true")
     return connection
+
+
+def iceberg_table(location: str) -> exp.Table:
+    """The Iceberg table whose metadata file is `location`, for a FROM clause."""
+    return exp.Table(this=exp.func("iceberg_scan", exp.Literal.string(location)))
+
+
+def fetch(con: Connection, query: exp.Expression) -> pa.Table:
+    """The rows of a query."""
+    return con.execute(query.sql(dialect="duckdb")).to_arrow_table()
 
 
 def _extension(name: str) -> Path:
