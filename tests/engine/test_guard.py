@@ -1,4 +1,4 @@
-"""SQL from people: what the guard lets through, what it refuses, and what the locked engine alone would stop."""
+"""SQL from people: what the guard passes, what it refuses, and what the locked engine alone would stop."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -18,15 +18,16 @@ FINE = [
     "SELECT count(*) FROM events WHERE event_name = 'GetObject' AND raw_data LIKE '%read_text(%'",
     "FROM events SELECT event_name, count(*) AS n GROUP BY ALL ORDER BY n DESC LIMIT 5",
     "FROM events",
-    "WITH big AS (SELECT * FROM events WHERE bytes > 10) SELECT b.* FROM big AS b JOIN signals USING (event_uid)",
+    "WITH big AS (SELECT * FROM events WHERE bytes > 1) SELECT b.* FROM big AS b JOIN signals USING (time)",
     "SELECT * FROM events UNION ALL SELECT * FROM signals",
     "SELECT e.entity FROM events, unnest(entities) AS e(entity)",
     "SELECT unnest(entities) FROM events",
     "SELECT * FROM range(3) AS t(i), generate_series(1, 2)",
     "SELECT json_extract_string(raw_data, '$.eventName'), raw_data->>'$.a', time::DATE FROM events;",
     "SELECT list_filter(entities, lambda e: starts_with(e, 'arn:')) FROM events",
-    "SELECT date_trunc('hour', time), approx_count_distinct(src_ip), any_value(region) FILTER (WHERE bytes > 1) FROM events GROUP BY 1",
-    "SELECT * EXCLUDE (raw_data) FROM events QUALIFY row_number() OVER (PARTITION BY src_ip ORDER BY time) = 1",
+    "SELECT date_trunc('hour', time), approx_count_distinct(src_ip) FROM events GROUP BY 1",
+    "SELECT any_value(region) FILTER (WHERE bytes > 1) FROM events",
+    "SELECT * EXCLUDE (bytes) FROM events QUALIFY row_number() OVER (PARTITION BY src_ip ORDER BY time) = 1",
     "SELECT case when try_cast(error_code AS INTEGER) IS NULL THEN 1 ELSE 2 END FROM events -- SET x = 1",
     "SELECT cidr_contains('10.0.0.0/8', src_ip), actor.\"user\".uid FROM api_activity",
     "SELECT * FROM events WHERE time > now() - INTERVAL 7 DAY AND src_ip IN (SELECT src_ip FROM signals)",
@@ -71,7 +72,7 @@ ATTACKS = {
     "WITH events AS (SELECT * FROM read_text('/etc/passwd')) SELECT * FROM events": True,
     'WITH "/etc/x.csv" AS (SELECT 1) SELECT * FROM "/etc/x.csv"': False,
     'SELECT * FROM "/etc/x.csv", (WITH "/etc/x.csv" AS (SELECT 1) SELECT * FROM "/etc/x.csv") AS t': True,
-    "SELECT * FROM duckdb_settings, (WITH duckdb_settings AS (SELECT 1) SELECT * FROM duckdb_settings) AS t": True,
+    "SELECT * FROM pg_views, (WITH pg_views AS (SELECT 1) SELECT * FROM pg_views) AS t": False,
     "SELECT 1 UNION SELECT content FROM read_text('/etc/passwd')": True,
     "SELECT * FROM (FROM read_text('/etc/passwd'))": True,
     "SELECT * FROM ｒead_text('/etc/passwd')": True,
@@ -176,11 +177,15 @@ def locked(engine: Connection) -> Iterator[Connection]:
 
 @pytest.mark.parametrize("sql", FINE)
 def test_a_select_over_the_lake_passes(sql: str, locked: Connection) -> None:
-    columns = "time TIMESTAMPTZ, region VARCHAR, event_uid VARCHAR, event_name VARCHAR, src_ip VARCHAR, bytes BIGINT, \
-        entities VARCHAR[], error_code VARCHAR, raw_data VARCHAR"
+    texts = ", ".join(
+        f"{n} VARCHAR" for n in ("region", "event_uid", "event_name", "src_ip", "error_code", "raw_data")
+    )
+    columns = f"time TIMESTAMPTZ, bytes BIGINT, entities VARCHAR[], {texts}"
     locked.execute(f"CREATE TEMP TABLE events ({columns})")
     locked.execute(f"CREATE TEMP TABLE signals ({columns})")
-    locked.execute('CREATE TEMP TABLE api_activity (src_ip VARCHAR, actor STRUCT("user" STRUCT(uid VARCHAR)))')
+    locked.execute(
+        'CREATE TEMP TABLE api_activity (src_ip VARCHAR, actor STRUCT("user" STRUCT(uid VARCHAR)))'
+    )
     tree = check_select(sql, TABLES)
     locked.execute(tree.sql(dialect="duckdb")).fetchall()
 
@@ -212,5 +217,7 @@ def test_a_query_that_is_too_long_or_too_deep() -> None:
 def test_the_message_names_the_fault() -> None:
     with pytest.raises(UsageError, match=r"the table function read_text is not allowed"):
         check_select("SELECT * FROM read_text('/etc/passwd')", TABLES)
-    with pytest.raises(UsageError, match=r"there is no table nothing; there are api_activity, events, signals"):
+    with pytest.raises(
+        UsageError, match=r"there is no table nothing; there are api_activity, events, signals"
+    ):
         check_select("SELECT * FROM nothing", TABLES)

@@ -1,9 +1,9 @@
-"""SQL text from a person in, the syntax tree of one harmless SELECT out, or a UsageError that says what is wrong.
+"""SQL text from a person in, the syntax tree of one harmless SELECT out, or a UsageError that says why not.
 
-What is not known to be harmless is refused: tables must be views of the lake, functions must be on a list. The
-caller runs the printed tree, not the text it came from, so that nothing runs which was not looked at. This is the
-first of two defences; engine/reading.py's locked connection is the second, and alone it would allow writing inside
-the warehouse.
+What is not known to be harmless is refused: tables must be views of the lake, functions must be on a list.
+The caller runs the printed tree, not the text it came from, so that nothing runs which was not looked at.
+This is the first of two defences; engine/reading.py's locked connection is the second, and alone it would
+allow writing inside the warehouse.
 """
 
 import re
@@ -37,7 +37,7 @@ _REFUSED = (
 
 
 def check_select(sql: str, tables: Collection[str]) -> exp.Query:
-    """The tree of `sql` if it is one SELECT over `tables` with known functions. Raises UsageError otherwise."""
+    """The tree of `sql` if it is one SELECT over `tables` with known functions; else raises UsageError."""
     if len(sql) > _MAX_LENGTH:
         raise UsageError(f"the query is longer than {_MAX_LENGTH:,} characters; shorten it")
     if "\0" in sql:
@@ -69,7 +69,7 @@ def _one_select(sql: str) -> exp.Query:
     return tree
 
 
-def _cte_names(tree: exp.Expression) -> list[str]:
+def _cte_names(tree: exp.Expr) -> list[str]:
     names = [cte.alias for cte in tree.find_all(exp.CTE)]
     for name in names:
         if not _PLAIN_NAME.fullmatch(name) or _ENGINE_NAME.match(name):

@@ -4,10 +4,11 @@ from importlib.metadata import version
 from importlib.util import find_spec
 from pathlib import Path
 
+import duckdb
 import pyarrow as pa
 from sqlglot import exp
 
-from trailkeep.core.errors import LakeError
+from trailkeep.core.errors import LakeError, UsageError
 from trailkeep.engine.duckdb import Connection, connect
 
 # avro before iceberg: the second needs the first.
@@ -37,10 +38,11 @@ CREATE OR REPLACE MACRO json_step(found, member) AS
 CREATE OR REPLACE MACRO json_texts(found) AS
     list_filter(flatten(list_transform(found, lambda x: CASE json_type(x)
         WHEN 'ARRAY' THEN list_concat(
-            CAST(json_extract_string(x, '$[*]') AS VARCHAR[]), CAST(json_extract_string(x, '$[*][*]') AS VARCHAR[]))
+            CAST(json_extract_string(x, '$[*]') AS VARCHAR[]),
+            CAST(json_extract_string(x, '$[*][*]') AS VARCHAR[]))
         ELSE [json_extract_string(x, '$')] END)), lambda t: t IS NOT NULL);
 
--- A field of delimited text by its name in the header; of a record that came as JSON, where there is no header.
+-- A field of delimited text by its name in the header; of JSON, where there is no header.
 CREATE OR REPLACE MACRO delimited_text(line, header, field) AS
     CASE WHEN header IS NULL THEN json_extract_string(line, '$."' || field || '"')
     ELSE nullif(list_extract(string_split(trim(line), ' '),
@@ -48,7 +50,9 @@ CREATE OR REPLACE MACRO delimited_text(line, header, field) AS
 """
 
 
-def connect_lake(warehouse: Path, *, threads: int = 2, memory: str = "1GB", locked: bool = False) -> Connection:
+def connect_lake(
+    warehouse: Path, *, threads: int = 2, memory: str = "1GB", locked: bool = False
+) -> Connection:
     """A connection that reads below `warehouse` and writes nothing outside it.
 
     Locked, its settings cannot be changed any more: for SQL from people, after engine/guard.py has passed it.
@@ -64,6 +68,8 @@ def connect_lake(warehouse: Path, *, threads: int = 2, memory: str = "1GB", lock
         connection.execute(f"SET {setting} = false")
     connection.execute(f"SET memory_limit = '{_quoted(memory)}'")
     connection.execute("SET temp_directory = ''")
+    # As joins, IN lists would keep columns alive that nobody asked for: views would read raw_data.
+    connection.execute("SET disabled_optimizers = 'in_clause'")
     connection.execute(f"SET allowed_directories = ['{_quoted(warehouse)}/']")
     connection.execute("SET enable_external_access = false")
     if locked:
@@ -76,9 +82,17 @@ def iceberg_table(location: str) -> exp.Table:
     return exp.Table(this=exp.func("iceberg_scan", exp.Literal.string(location)))
 
 
-def fetch(con: Connection, query: exp.Expression) -> pa.Table:
+def fetch(con: Connection, query: exp.Expr) -> pa.Table:
     """The rows of a query."""
     return con.execute(query.sql(dialect="duckdb")).to_arrow_table()
+
+
+def fetch_checked(con: Connection, query: exp.Expr) -> pa.Table:
+    """The rows of a query that engine/guard.py has passed. Raises UsageError with the engine's reason."""
+    try:
+        return fetch(con, query)
+    except duckdb.Error as error:
+        raise UsageError(f"the query cannot be run: {error}") from error
 
 
 def _extension(name: str) -> Path:

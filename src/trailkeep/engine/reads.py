@@ -1,10 +1,14 @@
-"""A connection in, what the engine reads from files inside a `with` out, counted by its own log of file reads."""
+"""A connection in, what its engine reads from files inside a `with` out, by its own log of file reads."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 from trailkeep.engine.duckdb import Connection
+
+_BYTES_BY_FILE = """
+SELECT path, CAST(sum(bytes) AS BIGINT) FROM duckdb_logs_parsed('FileSystem') WHERE op = 'READ' GROUP BY path
+"""
 
 
 @dataclass
@@ -27,7 +31,6 @@ def counted(con: Connection) -> Iterator[Reads]:
         yield reads
     finally:
         con.execute("CALL disable_logging()")
-        query = "SELECT path, sum(bytes)::BIGINT FROM duckdb_logs_parsed('FileSystem') WHERE op = 'READ' GROUP BY path"
-        reads.by_file.update(con.execute(query).fetchall())
+        reads.by_file.update(con.execute(_BYTES_BY_FILE).fetchall())
         con.execute("CALL truncate_duckdb_logs()")
         con.execute("SET enable_external_file_cache = true")

@@ -1,10 +1,11 @@
 """A Source and its stored events in, SELECT statements for views out: OCSF classes and native fields.
 
-Stored columns are passed on as they are; what is not stored is parsed from raw_data, when somebody asks for it.
-Engines read all of an object when one member of it is asked for: so each view has the stored columns beside the
-objects, and conditions on them read no raw_data.
+Stored columns are passed on as they are; what is not stored is parsed from raw_data, when somebody asks for
+it. Engines read all of an object when one member of it is asked for: so each view has the stored columns
+beside the objects, and conditions on them read no raw_data.
 """
 
+import re
 from collections.abc import Iterable
 
 from sqlglot import exp
@@ -12,34 +13,37 @@ from sqlglot import exp
 from trailkeep.core.columns import BY_NAME, BY_PATH, EVENTS
 from trailkeep.core.ocsf import CLASSES
 from trailkeep.core.source import Source
-from trailkeep.engine.mapping import RECORD, leaves, mapping, outputs, struct_value, tree_of, with_records
+from trailkeep.engine.mapping import RECORD, leaves, mapping, outputs_of, struct_value, tree_of, with_records
 
 _STORED = "stored."
+_PASSED = tuple(_STORED + column.name for column in EVENTS)
 
 
 def makes(source: Source, class_uid: int) -> bool:
     """Whether the source's mapping makes events of a class: it names the class by its number."""
-    return any(literal.this == str(class_uid) for literal in mapping(source).find_all(exp.Literal))
+    return bool(re.search(rf"\b{class_uid}\b", source.map_sql))
 
 
 def class_select(source: Source, relation: str, class_uid: int) -> exp.Select:
     """The source's events of one OCSF class: its attributes as OCSF nests them, then the stored columns."""
     named = {
         name: exp.column(_STORED + BY_PATH[name].name, quoted=True) if name in BY_PATH else value.copy()
-        for name, value in outputs(source).items()
+        for name, value in outputs_of(source).items()
         if name != "reject"
     }
     mapped = mapping(source).copy()
-    stored = [exp.column(_STORED + c.name, quoted=True) for c in EVENTS]
+    stored = [exp.column(name, quoted=True) for name in _PASSED]
     columns = [exp.alias_(value, name, quoted=True) for name, value in named.items()]
-    mapped.set("expressions", [*columns, *stored, *(exp.column(n) for n in ("raw_data", "object_id", "record_no"))])
+    mapped.set(
+        "expressions", [*columns, *stored, *(exp.column(n) for n in ("raw_data", "object_id", "record_no"))]
+    )
     attributes = {
         name: exp.alias_(struct_value(node), name, quoted=True)
         for name, node in tree_of(leaves(named, text=False)).items()
         if name in CLASSES[class_uid].attributes
     }
     select = exp.select(*attributes.values(), *_rest(attributes)).from_("mapped")
-    inner = with_records(mapped, source, _stored_events(source, relation, class_uid))
+    inner = with_records(mapped, source, _stored_events(source, relation, class_uid), also=_PASSED)
     for cte in list(inner.ctes):
         select = select.with_(cte.alias, as_=cte.this)
     inner.set("with_", None)
@@ -51,22 +55,24 @@ def native_fields_select(source: Source, relation: str) -> exp.Select:
     fields = {}
     for name in source.shape:
         value = exp.maybe_parse(source.fields[name], dialect="duckdb") if name in source.fields else None
-        fields[name] = exp.alias_(value.transform(_as_stored) if value else _record_field(name), name, quoted=True)
+        fields[name] = exp.alias_(
+            value.transform(_as_stored) if value else _record_field(name), name, quoted=True
+        )
     select = exp.select(*fields.values(), *_rest(fields)).from_("records")
-    return with_records(select, source, _stored_events(source, relation, None))
+    return with_records(select, source, _stored_events(source, relation, None), also=_PASSED)
 
 
-def _record_field(name: str) -> exp.Expression:
+def _record_field(name: str) -> exp.Expr:
     return exp.Dot(this=exp.column("r"), expression=exp.to_identifier(name, quoted=True))
 
 
-def _as_stored(node: exp.Expression) -> exp.Expression:
+def _as_stored(node: exp.Expr) -> exp.Expr:
     if isinstance(node, exp.Column) and node.name in BY_NAME:
         return exp.column(_STORED + node.name, quoted=True)
     return node
 
 
-def _rest(taken: Iterable[str]) -> list[exp.Expression]:
+def _rest(taken: Iterable[str]) -> list[exp.Expr]:
     """Stored columns whose names are free: engines do not tell names apart by case."""
     names = {name.lower() for name in taken}
     return [

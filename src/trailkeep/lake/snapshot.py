@@ -1,4 +1,4 @@
-"""A lake in, what its tables hold at one moment out: metadata locations, and data files with their bounds of time."""
+"""A lake in, what its tables hold at one moment out: metadata locations, data files and the times they span."""
 
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -12,7 +12,9 @@ from trailkeep.lake.home import Home
 from trailkeep.lake.tables import NAMESPACE, events_table, sightings_table
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_CATALOG = table("iceberg_tables", column("table_namespace"), column("table_name"), column("metadata_location"))
+_CATALOG = table(
+    "iceberg_tables", column("table_namespace"), column("table_name"), column("metadata_location")
+)
 
 
 @dataclass(frozen=True)
@@ -60,7 +62,7 @@ def _locations(home: Home) -> dict[str, str]:
         _CATALOG.c.table_namespace == NAMESPACE, _CATALOG.c.table_name.in_(("events", "sightings"))
     )
     with create_engine(home.catalog_url, poolclass=NullPool).connect() as connection:
-        return {name: location for name, location in connection.execute(query)}
+        return {row.table_name: row.metadata_location for row in connection.execute(query)}
 
 
 @lru_cache(maxsize=4)

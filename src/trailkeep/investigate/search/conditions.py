@@ -37,7 +37,7 @@ class Meaning:
     now: datetime
 
 
-def condition(node: Node, meaning: Meaning) -> exp.Expression:
+def condition(node: Node, meaning: Meaning) -> exp.Expr:
     """True for the events that match `node`. Raises UsageError that points at the mistake."""
     match node:
         case Everything():
@@ -68,7 +68,7 @@ def fields_of(node: Match | Range, meaning: Meaning) -> list[Field]:
     return fields
 
 
-def test(field: Field, node: Match | Range, meaning: Meaning) -> exp.Expression:
+def test(field: Field, node: Match | Range, meaning: Meaning) -> exp.Expr:
     """Whether the value of `field` is what `node` asks for."""
     try:
         if isinstance(node, Range):
@@ -80,18 +80,18 @@ def test(field: Field, node: Match | Range, meaning: Meaning) -> exp.Expression:
         raise mistake(meaning.text, node.at, str(error)) from error
 
 
-def _of_source(field: Field, node: Match | Range, meaning: Meaning) -> exp.Expression:
+def _of_source(field: Field, node: Match | Range, meaning: Meaning) -> exp.Expr:
     tested = test(field, node, meaning)
     return exp.and_(exp.column("source").eq(field.source), tested) if field.source else tested
 
 
-def _exists(field: Field) -> exp.Expression:
+def _exists(field: Field) -> exp.Expr:
     if field.kind == "texts":
         return exp.GT(this=exp.func("len", field.value), expression=exp.Literal.number(0))
     return exp.not_(field.value.copy().is_(exp.null()))
 
 
-def _equals(field: Field, node: Match, meaning: Meaning) -> exp.Expression:
+def _equals(field: Field, node: Match, meaning: Meaning) -> exp.Expr:
     parts = pieces(node)
     value = field.value.copy()
     if len(parts) > 1:
@@ -122,23 +122,25 @@ def _equals(field: Field, node: Match, meaning: Meaning) -> exp.Expression:
     return _same_text(field, text)
 
 
-def _same_text(field: Field, text: str) -> exp.Expression:
-    """Equality in any case. A plain comparison where case cannot matter: it can use statistics and Bloom filters."""
+def _same_text(field: Field, text: str) -> exp.Expr:
+    """Equality in any case; plain where case cannot matter, so that statistics and Bloom filters count."""
     value, exact = field.value.copy(), None
     if text.lower() == text.upper():
         exact = text
     elif ACCESS_KEY.fullmatch(text) and field.source is None:
         exact = text.upper()  # AWS writes key ids in capitals, everywhere
     if field.kind == "texts":
-        return exp.func(*(("list_contains", value, _text(exact)) if exact else ("any_equal", value, _text(text))))
+        return exp.func(
+            *(("list_contains", value, _text(exact)) if exact else ("any_equal", value, _text(text)))
+        )
     if exact is not None:
         return exp.EQ(this=value, expression=_text(exact))
     return exp.EQ(this=exp.func("lower", value), expression=exp.func("lower", _text(text)))
 
 
-def _in_network(field: Field, text: str) -> exp.Expression:
+def _in_network(field: Field, text: str) -> exp.Expr:
     network = ip_network(text, strict=False)
-    inside: exp.Expression
+    inside: exp.Expr
     if field.kind == "texts":
         return exp.func("any_in_network", field.value.copy(), _text(str(network)))
     inside = exp.func("cidr_contains", _text(str(network)), field.value.copy())
@@ -150,7 +152,7 @@ def _in_network(field: Field, text: str) -> exp.Expression:
     return inside
 
 
-def _between(field: Field, node: Range, now: datetime) -> exp.Expression:
+def _between(field: Field, node: Range, now: datetime) -> exp.Expr:
     if field.kind == "time":
         return _between_times(field, node, now)
     if field.kind in ("boolean", "bytes"):
@@ -162,8 +164,10 @@ def _between(field: Field, node: Range, now: datetime) -> exp.Expression:
         bounds = (exp.null() if bound is None else bound for bound in (low, high))
         included = (exp.Boolean(this=flag) for flag in (node.low_included, node.high_included))
         return exp.func("any_between", field.value.copy(), *bounds, *included)
-    value = field.value.copy() if field.kind == "number" else exp.TryCast(this=field.value.copy(), to="DOUBLE")
-    tests = []
+    value = (
+        field.value.copy() if field.kind == "number" else exp.TryCast(this=field.value.copy(), to="DOUBLE")
+    )
+    tests: list[exp.Expr] = []
     if low is not None:
         tests.append((exp.GTE if node.low_included else exp.GT)(this=value.copy(), expression=low))
     if high is not None:
@@ -171,9 +175,9 @@ def _between(field: Field, node: Range, now: datetime) -> exp.Expression:
     return exp.and_(*tests) if tests else _exists(field)
 
 
-def _between_times(field: Field, node: Range, now: datetime) -> exp.Expression:
+def _between_times(field: Field, node: Range, now: datetime) -> exp.Expr:
     """A bound such as 2026-10-01 is a whole day: `>=` from its start, `>` from its end, and so on."""
-    tests: list[exp.Expression] = []
+    tests: list[exp.Expr] = []
     if node.low is not None:
         start, end = parse_interval(node.low, now)
         if node.low_included or start < end:
@@ -189,15 +193,17 @@ def _between_times(field: Field, node: Range, now: datetime) -> exp.Expression:
     return exp.and_(*tests) if tests else _exists(field)
 
 
-def _anywhere(node: Match) -> exp.Expression:
+def _anywhere(node: Match) -> exp.Expr:
     """Text anywhere in the raw record, as typed or as JSON writes it."""
     parts = pieces(node)
     as_json = [p if p in ("*", "?") else json.dumps(p)[1:-1] for p in parts]
     as_unicode_json = [p if p in ("*", "?") else json.dumps(p, ensure_ascii=False)[1:-1] for p in parts]
-    return exp.or_(*(_raw_holds(list(form)) for form in dict.fromkeys(map(tuple, (parts, as_json, as_unicode_json)))))
+    return exp.or_(
+        *(_raw_holds(list(form)) for form in dict.fromkeys(map(tuple, (parts, as_json, as_unicode_json))))
+    )
 
 
-def _raw_holds(parts: list[str]) -> exp.Expression:
+def _raw_holds(parts: list[str]) -> exp.Expr:
     raw = exp.column("raw_data")
     text = "".join(parts)
     if any(part in ("*", "?") for part in parts[1::2]):
@@ -207,7 +213,7 @@ def _raw_holds(parts: list[str]) -> exp.Expression:
     return exp.func("contains", exp.func("lower", raw), exp.func("lower", _text(text)))
 
 
-def _lower_like(value: exp.Expression, pattern: exp.Expression) -> exp.Expression:
+def _lower_like(value: exp.Expr, pattern: exp.Expr) -> exp.Expr:
     like = exp.Like(this=exp.func("lower", value), expression=exp.func("lower", pattern))
     return exp.Escape(this=like, expression=_text("\\"))
 
@@ -218,7 +224,7 @@ def _like(parts: list[str]) -> str:
     return "".join(p + w for p, w in zip(escaped, [*(wild[w] for w in parts[1::2]), ""], strict=True))
 
 
-def moment(value: datetime) -> exp.Expression:
+def moment(value: datetime) -> exp.Expr:
     """A point in time as a literal."""
     return exp.cast(_text(value.astimezone(UTC).isoformat(sep=" ")), "TIMESTAMPTZ")
 
@@ -228,7 +234,7 @@ def _spellings(name: str, meaning: Meaning) -> list[str]:
     return [s for s in known if s.lower() == name.lower()] or [name]
 
 
-def _number(text: str, name: str) -> exp.Expression:
+def _number(text: str, name: str) -> exp.Expr:
     try:
         number = int(text) if text.lstrip("+-").isdecimal() else float(text)
     except ValueError:
@@ -244,5 +250,5 @@ def _boolean(text: str, name: str) -> bool:
     return text.lower() == "true"
 
 
-def _text(value: str) -> exp.Expression:
+def _text(value: str) -> exp.Expr:
     return exp.Literal.string(value)

@@ -35,12 +35,12 @@ class Field:
 
     name: str
     kind: Kind
-    value: exp.Expression
+    value: exp.Expr
     source: str | None = None
 
 
 def resolve(name: str, sources: Mapping[str, Source]) -> list[Field]:
-    """All that `name` can mean: a stored column, an OCSF path, or a native field of each source that has it."""
+    """All that `name` can mean: a stored column, an OCSF path, or a native field of one or more sources."""
     if column := _columns().get(name.lower()):
         return [Field(column.name, _KINDS[column.type], exp.column(column.name))]
     found = (_native(name, source) for source in sources.values())
@@ -76,16 +76,16 @@ def _native(name: str, source: Source) -> Field | None:
         return Field(name, "text", value, source.name)
     if top not in source.shape or not all(keys):
         return None
-    found: exp.Expression = exp.array(exp.func("json_member", exp.column("raw_data"), _member(top)))
+    found: exp.Expr = exp.array(exp.func("json_member", exp.column("raw_data"), _member(top)))
     for key in keys:
         found = exp.func("json_step", found, _member(key))
     return Field(name, "texts", exp.func("json_texts", found), source.name)
 
 
-def _member(key: str) -> exp.Expression:
+def _member(key: str) -> exp.Expr:
     escaped = key.replace('"', '\\"')
     return _text(f'."{escaped}"')
 
 
-def _text(value: str) -> exp.Expression:
+def _text(value: str) -> exp.Expr:
     return exp.Literal.string(value)

@@ -5,11 +5,13 @@
     all    := one ("and"? one)*                    | >n | >=n | <n | <=n
     one    := ("not" | "-") one | ( any ) | field:value | word | "quoted text"
 
-Words may hold the wildcards * and ?; a backslash makes the character after it plain. Quoted text has no wildcards.
+Words may hold the wildcards * and ?; a backslash makes the character after it plain. Quoted text has no
+wildcards.
 """
 
 import re
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from dataclasses import field as attribute
 from ipaddress import ip_network
 
 from trailkeep.core.errors import UsageError
@@ -20,7 +22,9 @@ _FIELD = re.compile(r"([A-Za-z_][\w.\-$]*(?:\[\][\w.]*)?):")
 _WORD = re.compile(r'(?:\\.|[^\s()"\\])+', re.DOTALL)
 _KEYWORD = re.compile(r"(and|or|not)(?=[\s()\"]|$)", re.IGNORECASE)
 _COMPARE = re.compile(r"(>=|<=|>|<)")
-_RANGE = re.compile(r'\[\s*("(?:\\.|[^"\\])*"|[^\s\]"]+)\s+TO\s+("(?:\\.|[^"\\])*"|[^\s\]"]+)\s*\]', re.IGNORECASE)
+_RANGE = re.compile(
+    r'\[\s*("(?:\\.|[^"\\])*"|[^\s\]"]+)\s+TO\s+("(?:\\.|[^"\\])*"|[^\s\]"]+)\s*\]', re.IGNORECASE
+)
 _QUOTED = re.compile(r'"((?:\\.|[^"\\])*)"', re.DOTALL)
 _ARN = re.compile(r"arn:aws[a-z\-*?]*:", re.IGNORECASE)
 ACCESS_KEY = re.compile(r"(?:AKIA|ASIA|ABIA|ACCA)[A-Z0-9]{12,124}", re.IGNORECASE)
@@ -39,7 +43,7 @@ class Match:
     field: str | None
     text: str
     quoted: bool = False
-    at: int = field(default=0, compare=False)
+    at: int = attribute(default=0, compare=False)
 
 
 @dataclass(frozen=True)
@@ -51,7 +55,7 @@ class Range:
     high: str | None
     low_included: bool = True
     high_included: bool = True
-    at: int = field(default=0, compare=False)
+    at: int = attribute(default=0, compare=False)
 
 
 @dataclass(frozen=True)
@@ -93,7 +97,7 @@ def mistake(text: str, at: int, why: str) -> UsageError:
 
 
 def is_entity(word: str) -> bool:
-    """Whether a word looks like what `entities` holds: an address or network, an ARN, an access key, an id."""
+    """Whether a word looks like one of `entities`: an address or network, an ARN, an access key, an id."""
     return bool(is_network(word) or _ARN.match(word) or ACCESS_KEY.fullmatch(word) or _ID.fullmatch(word))
 
 
@@ -217,7 +221,9 @@ class _Parser:
         if self._ends():
             raise self._error("something to search for is missing here")
         if self._sees("and", "or"):
-            raise self._error(f'"{self.text[self.at :].split()[0]}" joins two conditions; to search the word, quote it')
+            raise self._error(
+                f'"{self.text[self.at :].split()[0]}" joins two conditions; to search the word, quote it'
+            )
         start = self.at
         if name is None and (found := _FIELD.match(self.text, start)):
             word = _WORD.match(self.text, start)

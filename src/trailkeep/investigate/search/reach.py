@@ -1,11 +1,12 @@
-"""A query's tree and the sightings in, the spans of time in which events can match out: it never hides an event.
+"""A query's tree and the sightings in, the spans of time in which events can match out; nothing is hidden.
 
-Files that compaction has looked at say, by sightings, when an entity occurs in them; of all others the whole time
-that they span counts.
+Files that compaction has looked at say, by sightings, when an entity occurs in them; of all others the whole
+time that they span counts.
 """
 
 from collections.abc import Callable, Iterable
 from dataclasses import replace
+from itertools import pairwise
 
 from sqlglot import exp
 
@@ -76,7 +77,7 @@ def _is_sighted(node: Match, meaning: Meaning) -> bool:
     return field.name != "principal" or node.text.lower().startswith("arn:")
 
 
-def _sightings(con: Connection, snapshot: Snapshot, condition: exp.Expression) -> list[tuple[str, Span]]:
+def _sightings(con: Connection, snapshot: Snapshot, condition: exp.Expr) -> list[tuple[str, Span]]:
     """(file, span) of the sightings that meet `condition`."""
     columns = ("file", "source", "first_time", "last_time")
     rows = fetch(con, exp.select(*columns).from_(iceberg_table(snapshot.sightings)).where(condition))
@@ -125,7 +126,7 @@ def few(spans: list[Span], files: Iterable[DataFile]) -> list[Span]:
 def _closed(spans: list[Span]) -> list[Span]:
     """The spans with the smallest gaps closed until there are MAX_SPANS."""
     while len(spans) > MAX_SPANS:
-        gaps = [b.first - a.last for a, b in zip(spans, spans[1:], strict=False)]
+        gaps = [b.first - a.last for a, b in pairwise(spans)]
         at = gaps.index(min(gaps))
         spans = [*spans[:at], replace(spans[at], last=spans[at + 1].last), *spans[at + 2 :]]
     return spans

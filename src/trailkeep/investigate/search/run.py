@@ -46,8 +46,9 @@ _MAX_TIMES = 1_000
 class Explain:
     """What a search touched, by the engine's own log of file reads; nothing came from its cache.
 
-    A file whose bounds exclude a match is pruned: not opened. `bytes_read` of the data files were read for the
-    answer, `metadata_bytes_read` of Iceberg metadata and sightings. `spans`: the times that sightings left, or None.
+    A file whose bounds exclude a match is pruned: not opened. `bytes_read` of the data files were read for
+    the answer, `metadata_bytes_read` of Iceberg metadata and sightings. `spans`: the times that sightings left,
+    or None.
     """
 
     files: int
@@ -83,12 +84,12 @@ class Window:
     @classmethod
     def of(cls, since: str | None, until: str | None, now: datetime) -> "Window":
         """From what a person wrote; see core/timespan.py. Raises UsageError."""
-        window = cls(since and parse_moment(since, now), until and parse_moment(until, now))
+        window = cls(*(parse_moment(text, now) if text is not None else None for text in (since, until)))
         if window.since and window.until and window.since >= window.until:
             raise UsageError(f"--since {since} is not before --until {until}: nothing can lie between them")
         return window
 
-    def tests(self) -> list[exp.Expression]:
+    def tests(self) -> list[exp.Expr]:
         """The window as conditions on `time`."""
         time = exp.column("time")
         since = [time >= moment(self.since)] if self.since else []
@@ -110,8 +111,8 @@ def search(
 ) -> SearchResult:
     """The newest `limit` events that match `text`; `con` is engine.reading.connect_lake's, and may be kept.
 
-    Copies of one event (the same event_uid in several objects) count once: of those of the same time, the first by
-    object and record. Raises UsageError for a query that cannot be read, or columns that are not stored.
+    Copies of one event (the same event_uid in several objects) count once: the newest, and of equal times the
+    first by object and record. Raises UsageError for a query that cannot be read, or columns that are not stored.
     """
     if unknown := [name for name in columns if name not in BY_NAME]:
         raise UsageError(f"there is no column {unknown[0]}; there are {', '.join(BY_NAME)}")
@@ -133,13 +134,15 @@ def _search(
     snapshot: Snapshot,
     node: Node,
     meaning: Meaning,
-    where: list[exp.Expression],
+    where: list[exp.Expr],
     limit: int,
     columns: Sequence[str],
 ) -> tuple[SearchResult, list[Span] | None, exp.Select]:
     spans = reach(con, snapshot, node, meaning)
     early = [name for name in columns if name in _NARROW]
-    select = exp.select(*dict.fromkeys([*_KEY, *early])).from_(_scans(snapshot, spans, where)).order_by(*_NEWEST)
+    select = (
+        exp.select(*dict.fromkeys([*_KEY, *early])).from_(_scans(snapshot, spans, where)).order_by(*_NEWEST)
+    )
     hits, more = _hits(con, select, limit)
     rows = hits.select(list(columns)) if len(early) == len(columns) else _whole(con, snapshot, hits, columns)
     return SearchResult(rows, more), spans, select
@@ -159,8 +162,8 @@ def _explain(snapshot: Snapshot, reads: Reads, spans: list[Span] | None, select:
     )
 
 
-def _scans(snapshot: Snapshot, spans: list[Span] | None, where: list[exp.Expression]) -> exp.Subquery:
-    """The events in the spans that meet `where`: a scan each, for engines skip files by one range at a time."""
+def _scans(snapshot: Snapshot, spans: list[Span] | None, where: list[exp.Expr]) -> exp.Subquery:
+    """The events in the spans that meet `where`: a scan each, as engines skip files by one range at a time."""
     scan = exp.select("*").from_(iceberg_table(snapshot.events)).where(*where)
     if spans is None:
         return scan.subquery("found")
@@ -176,7 +179,7 @@ def _scans(snapshot: Snapshot, spans: list[Span] | None, where: list[exp.Express
 
 
 def _hits(con: Connection, select: exp.Select, limit: int) -> tuple[pa.Table, bool]:
-    """The newest hits without copies, and whether there are more. Copies are rare, so few rows too many do."""
+    """The newest hits without copies, and whether there are more. Copies are rare: a few rows too many do."""
     wanted = limit * 2 + 1
     while True:
         rows = fetch(con, select.limit(wanted))
@@ -190,12 +193,14 @@ def _hits(con: Connection, select: exp.Select, limit: int) -> tuple[pa.Table, bo
 
 def _whole(con: Connection, snapshot: Snapshot, hits: pa.Table, columns: Sequence[str]) -> pa.Table:
     """Any columns of `hits`, in their order."""
-    wanted = exp.select(*dict.fromkeys(["object_id", "record_no", *columns])).from_(iceberg_table(snapshot.events))
+    wanted = exp.select(*dict.fromkeys(["object_id", "record_no", *columns])).from_(
+        iceberg_table(snapshot.events)
+    )
     if not len(hits):
         return fetch(con, wanted.limit(0)).select(list(columns))
     times = sorted(set(hits["time"].to_pylist()))
     time = exp.column("time")
-    where = [time >= moment(times[0]), time <= moment(times[-1])]
+    where: list[exp.Expr] = [time >= moment(times[0]), time <= moment(times[-1])]
     where.append(exp.column("source").isin(*sorted(set(hits["source"].to_pylist()))))
     if len(times) <= _MAX_TIMES:
         where.append(time.isin(*(moment(value) for value in times)))
