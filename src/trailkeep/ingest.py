@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import partial
 from uuid import uuid4
 
 import pyarrow as pa
@@ -12,12 +13,13 @@ import pyarrow as pa
 from trailkeep.alert.derive import derive, read_signals
 from trailkeep.collect.files import LogFile
 from trailkeep.core.failpoint import failpoint
-from trailkeep.lake.commit import commit, intend
+from trailkeep.detect.match import Matcher
+from trailkeep.lake.commit import Batch, commit, intend
 from trailkeep.lake.home import Home
 from trailkeep.lake.ledger import ObjectEntry, mark_done
 from trailkeep.lake.reconcile import reconcile, signals_of
-from trailkeep.pipeline import Outcome, Settings
-from trailkeep.workers import Pool, open_pool
+from trailkeep.pipeline import Outcome, Settings, Worker
+from trailkeep.workers import Submit, open_pool
 
 BATCH_BYTES = 256 << 20
 SHARD_BYTES = 64 << 20
@@ -59,11 +61,11 @@ def ingest(
 ) -> Report:
     """Store `files`. `progress` is told how many files were dealt with, batch by batch."""
     home, report = settings.home, Report()
-    report.recovered = recover(home, settings.matcher.windows)
-    with home.writer() as writer, open_pool(settings, workers) as pool:
+    report.recovered = recover(home, windows_of(settings.matcher))
+    with home.writer() as writer, open_pool(partial(Worker, settings), workers) as submit:
         pending: deque[tuple[_Pending, int]] = deque()
         for group in split(files, batch_bytes):
-            pending.append((_begin(home, pool, writer, group, batch_bytes), len(group)))
+            pending.append((_begin(home, submit, writer, group, batch_bytes), len(group)))
             # The next batch is made while this one commits; more would only cost memory.
             if len(pending) > 1 or workers == 1:
                 _finish(settings, report, pending, progress)
@@ -94,11 +96,11 @@ def split(files: Iterable[LogFile], size: int) -> Iterator[list[LogFile]]:
         yield group
 
 
-def _begin(home: Home, pool: Pool, writer: str, files: list[LogFile], batch_bytes: int) -> _Pending:
+def _begin(home: Home, submit: Submit, writer: str, files: list[LogFile], batch_bytes: int) -> _Pending:
     batch_id = uuid4().hex
     intend(home, batch_id, writer, [file.key for file in files])
     parts = split(files, min(SHARD_BYTES, batch_bytes // 2))
-    return _Pending(batch_id, [pool.submit(batch_id, number, part) for number, part in enumerate(parts)])
+    return _Pending(batch_id, [submit(batch_id, number, part) for number, part in enumerate(parts)])
 
 
 def _finish(
@@ -108,9 +110,9 @@ def _finish(
     progress: Callable[[int], None],
 ) -> None:
     waiting, files = pending.popleft()
-    outcomes = [shard.result() for shard in waiting.shards]
-    batch = commit(settings.home, waiting.batch_id, [outcome.shard for outcome in outcomes])
-    report.signals += _alert(settings.home, batch.batch_id, batch.signals, settings.matcher.windows)
+    outcomes: list[Outcome] = [shard.result() for shard in waiting.shards]
+    batch = store(settings, waiting.batch_id, outcomes)
+    report.signals += sum(map(len, batch.signals))
     report.entries += batch.entries
     for outcome in outcomes:
         report.unrecognised += outcome.unrecognised
@@ -118,7 +120,19 @@ def _finish(
     progress(files)
 
 
-def _alert(home: Home, batch_id: str, signals: list[pa.Table], windows: dict[str, int]) -> int:
+def store(settings: Settings, batch_id: str, outcomes: list[Outcome]) -> Batch:
+    """Commit the shards of a batch and derive its alerts."""
+    batch = commit(settings.home, batch_id, [outcome.shard for outcome in outcomes])
+    _alert(settings.home, batch_id, batch.signals, windows_of(settings.matcher))
+    return batch
+
+
+def windows_of(matcher: Matcher) -> dict[str, int]:
+    """Seconds within which signals of a rule about one subject belong together, by rule id."""
+    return {rule.id: rule.window for rule in matcher.rules}
+
+
+def _alert(home: Home, batch_id: str, signals: list[pa.Table], windows: dict[str, int]) -> None:
     """Derive the alerts of a committed batch and mark it done, in one transaction."""
     rows = [signal for table in signals for signal in read_signals(table)]
     failpoint("alerts.before")
@@ -126,4 +140,3 @@ def _alert(home: Home, batch_id: str, signals: list[pa.Table], windows: dict[str
         derive(connection, rows, windows, datetime.now(UTC))
         mark_done(connection, batch_id)
     failpoint("alerts.after")
-    return len(rows)

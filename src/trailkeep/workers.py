@@ -1,79 +1,72 @@
-"""Shards to make in, outcomes out: in this process, or spread over several."""
+"""Jobs in, their results out: done in this process, or spread over several."""
 
 import os
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from multiprocessing import get_context
-from typing import Protocol
+from typing import Any, Protocol
 
-from trailkeep.collect.files import LogFile
 from trailkeep.core.errors import TrailkeepError
-from trailkeep.pipeline import Outcome, Settings, Worker
 
 
-class Pool(Protocol):
-    """Where shards are made."""
+class Runner(Protocol):
+    """Does one kind of job; each process has its own."""
 
-    def submit(self, batch_id: str, number: int, files: list[LogFile]) -> "Future[Outcome]":
-        """Ask for a shard; the future yields it."""
+    def run(self, *args: Any) -> Any:
+        """Do one job."""
         ...
 
 
-class _Here:
-    def __init__(self, settings: Settings) -> None:
-        self._worker = Worker(settings)
-
-    def submit(self, batch_id: str, number: int, files: list[LogFile]) -> "Future[Outcome]":
-        future: Future[Outcome] = Future()
-        future.set_result(self._worker.run(batch_id, number, files))
-        return future
-
-
-class _Spread:
-    def __init__(self, executor: ProcessPoolExecutor) -> None:
-        self._executor = executor
-
-    def submit(self, batch_id: str, number: int, files: list[LogFile]) -> "Future[Outcome]":
-        return self._executor.submit(_run, batch_id, number, files)
+Submit = Callable[..., "Future[Any]"]
 
 
 @contextmanager
-def open_pool(settings: Settings, workers: int) -> Iterator[Pool]:
-    """`workers` processes, or this one where one is enough. Raises TrailkeepError when a worker dies."""
+def open_pool(make: Callable[[], Runner], workers: int) -> Iterator[Submit]:
+    """A function that has a job's arguments passed to `Runner.run` in one of `workers` processes.
+
+    With one worker that is this process. Raises TrailkeepError when a worker dies.
+    """
     if workers == 1:
-        yield _Here(settings)
+        runner = make()
+        yield lambda *args: _done(runner.run(*args))
         return
-    executor = ProcessPoolExecutor(workers, get_context("spawn"), _start, (settings, os.getpid()))
+    executor = ProcessPoolExecutor(workers, get_context("spawn"), _start, (make, os.getpid()))
     try:
-        yield _Spread(executor)
+        yield lambda *args: executor.submit(_run, *args)
     except BrokenProcessPool as error:
         raise TrailkeepError(
-            "a worker process died (killed, or out of memory); what is committed is safe: run the command again"
+            "a worker process died (killed, or out of memory); what is committed is safe: run this again"
         ) from error
     finally:
         executor.shutdown(cancel_futures=True)
 
 
-_worker: Worker | None = None
+def _done(result: Any) -> "Future[Any]":
+    future: Future[Any] = Future()
+    future.set_result(result)
+    return future
 
 
-def _start(settings: Settings, parent: int) -> None:
-    global _worker
+_runner: Runner | None = None
+
+
+def _start(make: Callable[[], Runner], parent: int) -> None:
+    global _runner
     threading.Thread(target=_die_with, args=(parent,), daemon=True).start()
-    _worker = Worker(settings)
+    _runner = make()
 
 
 def _die_with(parent: int) -> None:
-    """A worker whose ingest was killed must not go on writing files that nobody will commit."""
+    """A worker whose parent was killed must not go on writing files that nobody will commit."""
     while os.getppid() == parent:
         time.sleep(0.2)
     os._exit(1)
 
 
-def _run(batch_id: str, number: int, files: list[LogFile]) -> Outcome:
-    assert _worker is not None
-    return _worker.run(batch_id, number, files)
+def _run(*args: Any) -> Any:
+    assert _runner is not None
+    return _runner.run(*args)

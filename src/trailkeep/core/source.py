@@ -20,8 +20,7 @@ class Recognise(BaseModel):
 
     key: list[str] = Field(default_factory=list, description="regular expressions searched in the key")
     fields: list[list[str]] = Field(
-        default_factory=list,
-        description="sets of field names; a record that has one whole set is this source's",
+        default_factory=list, description="sets of field names; a record that has one whole set is this source's"
     )
 
 
@@ -35,20 +34,15 @@ class Source(BaseModel):
     title: str
     version: int = Field(ge=1, description="map_version: raised whenever map.sql changes what it yields")
     format: Literal["json", "delimited"]
-    envelope: str | None = Field(
-        default=None, description="key of the array that holds a JSON object's records"
-    )
+    envelope: str | None = Field(default=None, description="key of the array that holds a JSON object's records")
     recognise: Recognise
     logsource: dict[str, str] = Field(description="Sigma logsource that selects this source")
-    shape: dict[str, Any] = Field(
-        description="field -> SQL type, or nested shape; what map.sql can read as r.field"
-    )
+    shape: dict[str, Any] = Field(description="field -> SQL type, or nested shape; what map.sql can read as r.field")
     fields: dict[str, str] = Field(
         description="native field -> SQL over stored columns with exactly its value; others read raw_data"
     )
     natives: list[str] = Field(
-        default_factory=list,
-        description="top-level fields kept as JSON text while a batch is in memory, for rules",
+        default_factory=list, description="top-level fields kept as JSON text while a batch is in memory, for rules"
     )
     retention_days: int = 400
     personal: list[str] = Field(default_factory=list, description="native fields that may hold personal data")
@@ -79,7 +73,5 @@ def load_source(folder: Path) -> Source:
 
 def load_sources(*roots: Path) -> dict[str, Source]:
     """Name -> source of every folder under the shipped sources and `roots`; a user's folder wins by name."""
-    folders = [
-        f for root in (SHIPPED, *roots) for f in sorted(root.iterdir()) if (f / "source.yaml").is_file()
-    ]
+    folders = [f for root in (SHIPPED, *roots) for f in sorted(root.iterdir()) if (f / "source.yaml").is_file()]
     return {folder.name: load_source(folder) for folder in folders}

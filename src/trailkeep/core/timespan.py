@@ -1,4 +1,4 @@
-"""What a person calls a time in, the moments it spans out: `7d`, `now`, `2026-10-01`, `2026-10-01T12:30Z`."""
+"""What a person calls a time in, the moments it spans out: `7d`, `now`, `2026-10-01`, `2026-10-01T12:30:00Z`."""
 
 import re
 from datetime import UTC, datetime, timedelta

@@ -20,6 +20,10 @@ class Home:
 
     path: Path
 
+    def __reduce__(self) -> tuple[type["Home"], tuple[Path]]:
+        # Another process opens its own state database.
+        return Home, (self.path,)
+
     @property
     def warehouse(self) -> Path:
         """Data and metadata files of the Iceberg tables."""
@@ -73,6 +77,12 @@ class Home:
             yield
 
     @contextmanager
+    def only_one(self, task: str) -> Iterator[None]:
+        """Held while one process does `task`; a second one waits."""
+        with FileLock(self._lock(task)):
+            yield
+
+    @contextmanager
     def writer(self) -> Iterator[str]:
         """The name of a new writer, alive for as long as the block runs."""
         name = uuid4().hex
@@ -107,9 +117,7 @@ def create_home(path: Path) -> Home:
         raise LakeError(f"{path}: holds other files and no lake; name an empty folder or another one")
     path.mkdir(parents=True, exist_ok=True)
     home = Home(path.resolve())
-    _ = (
-        home.state
-    )  # first: it shows a process that comes at the same time, or after a crash, that this is a lake
+    _ = home.state  # first: it shows a process that comes at the same time, or after a crash, that this is a lake
     for folder in (home.warehouse, home.quarantine, home.ledgers, home.cache):
         folder.mkdir(exist_ok=True)
     return home

@@ -6,11 +6,12 @@ from datetime import UTC, datetime
 from hashlib import sha256
 from typing import Any
 
-from sqlalchemy import Column, Connection, Engine, func, insert, select, update
+import pyarrow as pa
+from sqlalchemy import Column, Connection, Engine, and_, delete, func, insert, not_, select, update
 from sqlalchemy.dialects.postgresql import insert as postgresql_insert
 from sqlalchemy.dialects.sqlite import insert as sqlite_insert
 
-from trailkeep.store.database import reading
+from trailkeep.store.database import reading, utc
 from trailkeep.store.tables import batches, objects, quarantine
 
 
@@ -64,6 +65,7 @@ class QuarantineEntry:
     file: str
     offset: int
     size: int
+    whole: bool  # the piece is a file, as fetched, of which nothing could be read
 
     @property
     def id(self) -> str:
@@ -117,12 +119,14 @@ def _lookup(state: Engine, column: Column[Any], digests: Iterable[str]) -> dict[
     found: dict[str, ObjectEntry] = {}
     with reading(state) as connection:
         for start in range(0, len(wanted), 500):
-            query = select(*_ENTRY_COLUMNS).where(column.in_(wanted[start : start + 500]))
+            query = select(*_ENTRY_COLUMNS).where(column.in_(wanted[start : start + 500]), not_(_HOLLOW))
             for row in connection.execute(query):
                 found[row._mapping[column.name]] = ObjectEntry(**row._mapping)
     return found
 
 
+# Objects of which nothing could be stored: they may come again, and then count as new.
+_HOLLOW = and_(objects.c.stored == 0, objects.c.quarantined > 0)
 _ENTRY_COLUMNS = tuple(objects.c[name] for name in ObjectEntry.__dataclass_fields__)
 
 
@@ -131,7 +135,7 @@ def record_batch(
     batch_id: str,
     entries: list[ObjectEntry],
     pieces: list[QuarantineEntry],
-    resolved: list[str],
+    resolved: list[tuple[str, int]],
 ) -> None:
     """Write the ledger and quarantine rows of a committed batch, once however often it is called."""
     now = datetime.now(UTC)
@@ -139,36 +143,68 @@ def record_batch(
     piece_rows = [asdict(piece) | {"id": piece.id, "state": "open", "added": now} for piece in pieces]
     upsert = sqlite_insert if state.dialect.name == "sqlite" else postgresql_insert
     with state.begin() as connection:
+        _supersede(connection, entries)
         if entry_rows:
             connection.execute(upsert(objects).on_conflict_do_nothing(), entry_rows)
         if piece_rows:
             connection.execute(upsert(quarantine).on_conflict_do_nothing(), piece_rows)
-        _resolve(connection, resolved)
+        for piece, records in resolved:
+            _resolve(connection, piece, records)
         connection.execute(update(batches).where(batches.c.batch_id == batch_id).values(state="stored"))
 
 
-def _resolve(connection: Connection, ids: list[str]) -> None:
-    """Count quarantined pieces that a retry has stored as stored; a piece counts once."""
-    for piece in ids:
-        closed = connection.execute(
-            update(quarantine)
-            .where(quarantine.c.id == piece, quarantine.c.state == "open")
-            .values(state="stored")
+def _supersede(connection: Connection, entries: list[ObjectEntry]) -> None:
+    """Files that could not be read before and now can: their old rows and pieces are settled."""
+    readable = [entry.stored_sha256 for entry in entries if entry.stored]
+    for start in range(0, len(readable), 500):
+        same = objects.c.stored_sha256.in_(readable[start : start + 500])
+        hollow = select(objects.c.sha256).where(same, _HOLLOW)
+        digests = list(connection.execute(hollow).scalars())
+        if digests:
+            settled = update(quarantine).where(quarantine.c.sha256.in_(digests)).values(state="stored")
+            connection.execute(settled)
+            connection.execute(delete(objects).where(objects.c.sha256.in_(digests), _HOLLOW))
+
+
+def _resolve(connection: Connection, piece: str, records: int) -> None:
+    """Count the records of a quarantined piece that a retry has stored; a piece counts once."""
+    still_open = (quarantine.c.id == piece, quarantine.c.state == "open")
+    if not connection.execute(update(quarantine).where(*still_open).values(state="stored")).rowcount:
+        return
+    owner = select(quarantine.c.sha256, quarantine.c.key).where(quarantine.c.id == piece)
+    digest, key = connection.execute(owner).one()
+    connection.execute(
+        update(objects)
+        .where(objects.c.sha256 == digest, objects.c.key == key)
+        .values(
+            records=objects.c.records + records - 1,
+            stored=objects.c.stored + records,
+            quarantined=objects.c.quarantined - 1,
         )
-        if closed.rowcount:
-            owner = select(quarantine.c.sha256, quarantine.c.key).where(quarantine.c.id == piece)
-            digest, key = connection.execute(owner).one()
-            connection.execute(
-                update(objects)
-                .where(objects.c.sha256 == digest, objects.c.key == key)
-                .values(stored=objects.c.stored + 1, quarantined=objects.c.quarantined - 1)
-            )
+    )
 
 
 def totals(state: Engine) -> dict[str, int]:
     """Sums over the ledger: objects, records, stored, duplicate, quarantined, dropped."""
+    names = ("objects", "records", "stored", "duplicate", "quarantined", "dropped")
+    return {name: sum(row[name] for row in by_source(state)) for name in names}
+
+
+def by_source(state: Engine) -> list[dict[str, Any]]:
+    """Sums over the ledger for each source."""
     names = ("records", "stored", "duplicate", "quarantined", "dropped")
-    query = select(func.count(), *(func.coalesce(func.sum(objects.c[name]), 0) for name in names))
+    sums = (func.coalesce(func.sum(objects.c[name]), 0).label(name) for name in names)
+    latest = func.max(objects.c.added).label("latest")
+    query = select(objects.c.source, func.count().label("objects"), *sums, latest)
     with reading(state) as connection:
-        row = connection.execute(query).one()
-    return dict(zip(("objects", *names), map(int, row), strict=True))
+        rows = connection.execute(query.group_by(objects.c.source).order_by(objects.c.source))
+        return [{**row._mapping, "latest": utc(row.latest)} for row in rows]
+
+
+BY_SOURCE = pa.schema(
+    [
+        ("source", pa.string()),
+        *((n, pa.int64()) for n in ("objects", "records", "stored", "duplicate", "quarantined", "dropped")),
+        ("latest", pa.timestamp("us", "UTC")),
+    ]
+)

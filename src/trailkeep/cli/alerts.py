@@ -1,0 +1,104 @@
+"""`trailkeep alerts`: what a person should look at, and what was decided about it."""
+
+import getpass
+import json
+import sys
+from datetime import UTC, datetime
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from trailkeep.alert import desk
+from trailkeep.cli.options import DEFAULT_HOME, FormatOption, HomeOption
+from trailkeep.cli.output import write_rows
+from trailkeep.core.timespan import parse_moment
+from trailkeep.lake.home import open_home
+
+app = typer.Typer(help="Alerts: list, show, acknowledge, close.", no_args_is_help=True, rich_markup_mode=None)
+
+IdArgument = Annotated[int, typer.Argument(help="Number of the alert.")]
+WhoOption = Annotated[str | None, typer.Option(help="Who decides; the user of this machine otherwise.")]
+WhyOption = Annotated[str | None, typer.Option(help="The reason, kept in the alert's history.")]
+
+
+@app.command("list")
+def list_alerts(
+    home: HomeOption = DEFAULT_HOME,
+    status: Annotated[str | None, typer.Option(help="open, acked or closed; all otherwise.")] = None,
+    level: Annotated[str | None, typer.Option(help="Least severe level wanted.")] = None,
+    since: Annotated[str | None, typer.Option(help="Alerts with events after this time: 7d, 2026-11-01.")] = None,
+    format: FormatOption = "table",
+) -> None:
+    """List alerts, most severe first.
+
+    Example: trailkeep alerts list --status open --level high
+    """
+    moment = parse_moment(since, datetime.now(UTC)) if since else None
+    write_rows(desk.list_alerts(open_home(home).state, status, level, moment), format, sys.stdout)
+
+
+@app.command()
+def show(alert: IdArgument, home: HomeOption = DEFAULT_HOME, format: FormatOption = "table") -> None:
+    """Show one alert with its events and its history.
+
+    Example: trailkeep alerts show 3
+    """
+    found = desk.show_alert(open_home(home).state, alert)
+    if format != "table":
+        print(json.dumps(found, default=lambda moment: moment.isoformat()))
+        return
+    console = Console()
+    console.print(f"[{found['level']}] {found['title']}", markup=False, style="bold")
+    for name in (
+        "id",
+        "status",
+        "assignee",
+        "subject_kind",
+        "subject",
+        "first_time",
+        "last_time",
+        "rule_uid",
+    ):
+        console.print(f"  {name.replace('_', ' '):14}{found[name]}", markup=False, highlight=False)
+    events = Table("time", "event", "account", "region", "from", "event uid", title="events", title_justify="left")
+    for event in found["events"]:
+        names = ("time", "event_name", "account_uid", "region", "src_ip", "event_uid")
+        events.add_row(*(str(event[name] or "") for name in names))
+    console.print(events)
+    for step in found["history"]:
+        why = f": {step['why']}" if step["why"] else ""
+        console.print(f"  {step['time']} {step['action']} by {step['who']}{why}", markup=False, highlight=False)
+
+
+@app.command()
+def ack(alert: IdArgument, who: WhoOption = None, why: WhyOption = None, home: HomeOption = DEFAULT_HOME) -> None:
+    """Say that somebody looks at an alert.
+
+    Example: trailkeep alerts ack 3 --who dana
+    """
+    _decide(home, alert, "acked", who, why)
+
+
+@app.command()
+def close(alert: IdArgument, why: WhyOption = None, who: WhoOption = None, home: HomeOption = DEFAULT_HOME) -> None:
+    """Close an alert; the reason is required.
+
+    Example: trailkeep alerts close 3 --why "planned change CHG-12"
+    """
+    _decide(home, alert, "closed", who, why)
+
+
+@app.command()
+def reopen(alert: IdArgument, why: WhyOption = None, who: WhoOption = None, home: HomeOption = DEFAULT_HOME) -> None:
+    """Open an alert again.
+
+    Example: trailkeep alerts reopen 3 --why "not the planned change after all"
+    """
+    _decide(home, alert, "open", who, why)
+
+
+def _decide(home: HomeOption, alert: int, action: str, who: str | None, why: str | None) -> None:
+    desk.decide(open_home(home).state, alert, action, who or getpass.getuser(), why, datetime.now(UTC))
+    print(f"alert {alert}: {action}")

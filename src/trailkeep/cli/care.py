@@ -1,0 +1,95 @@
+"""Commands that look after the lake: status, compact, quarantine."""
+
+import sys
+from datetime import UTC, datetime, timedelta
+from typing import Annotated
+
+import pyarrow as pa
+import typer
+
+from trailkeep.cli import setup
+from trailkeep.cli.options import (
+    DEFAULT_HOME,
+    DEFAULT_LIMIT_MB,
+    FormatOption,
+    HomeOption,
+    LimitOption,
+    RulesOption,
+    SourcesOption,
+)
+from trailkeep.cli.output import write_rows
+from trailkeep.ingest import recover
+from trailkeep.lake import ledger
+from trailkeep.lake import quarantine as pieces
+from trailkeep.lake.home import open_home
+
+quarantine = typer.Typer(
+    help="What could not be stored: list it, try again.", no_args_is_help=True, rich_markup_mode=None
+)
+
+
+def status(home: HomeOption = DEFAULT_HOME, format: FormatOption = "table") -> None:
+    """Show what the lake holds by source, and what is missing and why.
+
+    Example: trailkeep status
+    """
+    lake = open_home(home)
+    write_rows(pa.Table.from_pylist(ledger.by_source(lake.state), schema=ledger.BY_SOURCE), format, sys.stdout)
+    for row in pieces.reasons(lake.state):
+        print(f"in quarantine: {row['pieces']:,} pieces: {row['reason']}", file=sys.stderr)
+
+
+def compact(
+    home: HomeOption = DEFAULT_HOME,
+    grace_minutes: Annotated[
+        float, typer.Option(min=0, help="Keep replaced files this long, for readers that still use them.")
+    ] = 60,
+    rules: RulesOption = None,
+) -> None:
+    """Merge small files, index entities, expire old snapshots, remove files that nothing refers to.
+
+    Safe beside running ingests. Example: trailkeep compact
+    """
+    from trailkeep.lake.compact import compact as compact_lake
+
+    lake = open_home(home)
+    recover(lake, {rule.id: rule.window for rule in setup.rules_of(rules, lake.cache).rules})
+    done = compact_lake(lake, lambda: datetime.now(UTC), grace=timedelta(minutes=grace_minutes))
+    print(
+        f"{done.merged:,} files merged into {done.written:,} ({done.rows:,} rows); "
+        f"{done.expired:,} snapshots expired, {done.removed:,} unused files removed"
+    )
+
+
+@quarantine.command("list")
+def list_pieces(
+    home: HomeOption = DEFAULT_HOME,
+    limit: Annotated[int, typer.Option(min=1, help="Most pieces shown.")] = 100,
+    format: FormatOption = "table",
+) -> None:
+    """List what could not be stored, with object, position and reason.
+
+    Example: trailkeep quarantine list --format jsonl
+    """
+    write_rows(pieces.list_pieces(open_home(home), limit), format, sys.stdout)
+
+
+@quarantine.command()
+def retry(
+    home: HomeOption = DEFAULT_HOME,
+    sources: SourcesOption = None,
+    rules: RulesOption = None,
+    limit_mb: LimitOption = DEFAULT_LIMIT_MB,
+) -> None:
+    """Try to store everything in the quarantine again, after a mended source or with another limit.
+
+    Example: trailkeep quarantine retry --limit-mb 4096
+    """
+    from trailkeep.retry import retry as retry_pieces
+
+    lake = open_home(home)
+    reading = setup.reading_of(sources, None, limit_mb)
+    matcher = setup.matcher_of(setup.rules_of(rules, lake.cache), dict(reading.sources))
+    done = retry_pieces(setup.settings_of(lake, reading, matcher))
+    print(f"{done.stored:,} records stored, {done.left:,} pieces stay in the quarantine")
+    raise typer.Exit(1 if done.left else 0)

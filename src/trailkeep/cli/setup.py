@@ -1,0 +1,48 @@
+"""Options in, what the stages need out: sources, compiled rules, settings."""
+
+import sys
+from pathlib import Path
+
+from trailkeep.cli.options import existing
+from trailkeep.core.errors import UsageError
+from trailkeep.core.source import Source, load_sources
+from trailkeep.detect.match import Matcher
+from trailkeep.detect.rules import RulePack, load_rules
+from trailkeep.intake import Reading
+from trailkeep.lake.home import Home
+from trailkeep.pipeline import Settings
+
+SHIPPED_RULES = Path(__file__).parent.parent / "rules"
+
+
+def reading_of(sources: list[Path] | None, source: str | None, limit_mb: int) -> Reading:
+    """How to read files. Raises UsageError for a source that there is not."""
+    known = load_sources(*existing(sources))
+    if source is not None and source not in known:
+        raise UsageError(f"no source {source!r}; there are {', '.join(sorted(known))}")
+    return Reading(known, source, limit_mb << 20)
+
+
+def rules_of(paths: list[Path] | None, cache: Path | None) -> RulePack:
+    """The rules at `paths`, or those shipped; faults are told on stderr and disable only their own rule."""
+    pack = load_rules(existing(paths) or [SHIPPED_RULES], cache=cache)
+    for fault in (*pack.faults, *pack.skipped):
+        print(f"rule left out: {fault}", file=sys.stderr)
+    return pack
+
+
+def matcher_of(pack: RulePack | None, sources: dict[str, Source]) -> Matcher:
+    """A matcher of the pack's rules for these sources."""
+    return Matcher(pack.rules if pack else (), sources)
+
+
+def settings_of(home: Home, reading: Reading, matcher: Matcher) -> Settings:
+    """What workers need to write to this lake."""
+    from trailkeep.lake.tables import events_arrow_schema, events_table
+
+    return Settings(home, reading, matcher, events_arrow_schema(events_table(home)))
+
+
+def user_cache() -> Path:
+    """Where compiled rules are kept when no lake is involved."""
+    return Path("~/.cache/trailkeep/rules").expanduser()

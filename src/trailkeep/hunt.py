@@ -1,0 +1,137 @@
+"""Log files and rules in, matches out; nothing is stored."""
+
+from collections import deque
+from collections.abc import Iterator, Mapping
+from concurrent.futures import Future
+from dataclasses import dataclass, field
+from functools import partial
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from trailkeep.collect.files import LogFile, fetch
+from trailkeep.detect.match import Matcher
+from trailkeep.engine.duckdb import connect
+from trailkeep.ingest import split
+from trailkeep.intake import Intake, Reading
+from trailkeep.lake.ledger import ObjectEntry
+from trailkeep.normalize.mapping import Mapper
+from trailkeep.normalize.records import BadPiece
+from trailkeep.workers import open_pool
+
+SHARD_BYTES = 64 << 20
+
+MATCHES = pa.schema(
+    [
+        ("rule_id", pa.string()),
+        ("title", pa.string()),
+        ("level", pa.string()),
+        ("event_uid", pa.string()),
+        ("event_name", pa.string()),
+        ("time", pa.timestamp("us", "UTC")),
+        ("source", pa.string()),
+        ("file", pa.string()),
+        ("record", pa.int32()),
+    ]
+)
+
+
+@dataclass
+class Found:
+    """Matches in some files, and what of the files could not be read: (key, reason)."""
+
+    matches: list[dict[str, Any]] = field(default_factory=list)
+    unread: list[tuple[str, str]] = field(default_factory=list)
+    events: int = 0
+
+
+def hunt(reading: Reading, matcher: Matcher, files: list[LogFile], workers: int) -> Iterator[Found]:
+    """Run the rules over `files`, one `Found` for each portion of about 64 MB."""
+    with open_pool(partial(Hunter, reading, matcher), workers) as submit:
+        waiting: deque[Future[Found]] = deque()
+        for group in split(files, SHARD_BYTES):
+            waiting.append(submit(group))
+            while len(waiting) > 2 * workers or (workers == 1 and waiting):
+                yield waiting.popleft().result()
+        while waiting:
+            yield waiting.popleft().result()
+
+
+class Hunter:
+    """Reads, maps and matches files. One a process."""
+
+    def __init__(self, reading: Reading, matcher: Matcher) -> None:
+        self._reading = reading
+        self._matcher = matcher
+        self._connection = connect(threads=1)
+        self._mapper = Mapper(self._connection)
+
+    def run(self, files: list[LogFile]) -> Found:
+        """The matches in `files`."""
+        sink = _Sink(self)
+        intake = Intake(self._reading, self._mapper, sink)
+        for group in fetch(files):
+            intake.take(group)
+        intake.finish()
+        return sink.found
+
+    def match(self, source: str, events: pa.Table) -> list[dict[str, Any]]:
+        """Each match on mapped events, as `hunt` prints it; `object_id` instead of the file."""
+        natives = {name.removeprefix("$") for name in events.column_names if name.startswith("$")}
+        self._connection.register("batch", events)
+        matches = self._matcher.match(self._connection, "batch", source, natives)
+        self._connection.unregister("batch")
+        if not len(matches):
+            return []
+        facts = events.select(["object_id", "record_no", "event_uid", "event_name", "time"])
+        wanted = facts.filter(pc.is_in(facts["object_id"], pc.unique(matches["object_id"]).cast(pa.string())))
+        rows = {(row["object_id"], row["record_no"]): row for row in wanted.to_pylist()}
+        return [
+            {
+                "rule_id": rule.id,
+                "title": rule.title,
+                "level": rule.level,
+                "event_uid": row["event_uid"],
+                "event_name": row["event_name"],
+                "time": row["time"],
+                "source": source,
+                "file": row["object_id"],
+                "record": row["record_no"],
+            }
+            for match in matches.to_pylist()
+            for rule in [self._matcher.rules[match["rule"]]]
+            for row in [rows[match["object_id"], match["record_no"]]]
+        ]
+
+
+class _Sink:
+    """The sink of a hunt: matches each portion of events, keeps nothing else."""
+
+    def __init__(self, hunter: Hunter) -> None:
+        self._hunter = hunter
+        self._keys: dict[str, str] = {}
+        self.found = Found()
+
+    def known(self, digests: list[str]) -> Mapping[str, ObjectEntry]:
+        return {}
+
+    def duplicate(self, entry: ObjectEntry) -> None:
+        pass  # the same content under another name: its matches are told once
+
+    def unrecognised(self, key: str, reason: str) -> None:
+        self.found.unread.append((key, reason))
+
+    def failed(self, key: str, reason: str) -> None:
+        self.found.unread.append((key, reason))
+
+    def opened(self, entry: ObjectEntry, digests: pa.Table) -> None:
+        self._keys[entry.object_id] = entry.key
+
+    def refused(self, entry: ObjectEntry, piece: BadPiece, raw_format: str | None, mapped: bool) -> None:
+        self.found.unread.append((entry.key, f"at {piece.position}: {piece.reason}"))
+
+    def events(self, source: str, events: pa.Table, size: int) -> None:
+        self.found.events += len(events)
+        for match in self._hunter.match(source, events):
+            self.found.matches.append(match | {"file": self._keys[match["file"]]})

@@ -1,0 +1,152 @@
+"""Fetched objects in, mapped events out, source by source; everything else is told to the sink with its reason.
+
+The first half of every way that logs take: ingest stores what comes out, hunt only runs rules on it.
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+from datetime import datetime
+from hashlib import sha256
+from typing import Protocol
+
+import pyarrow as pa
+
+from trailkeep.collect.files import Fetched
+from trailkeep.core.errors import InputError
+from trailkeep.core.source import Source
+from trailkeep.lake.ledger import ObjectEntry
+from trailkeep.normalize.mapping import Mapper
+from trailkeep.normalize.read import key_time, read_object
+from trailkeep.normalize.records import BadPiece, ObjectRecords, sha256s, to_table
+
+MAP_BYTES = 16 << 20
+DEFAULT_LIMIT = 1 << 30
+
+
+class Sink(Protocol):
+    """Where the outcome of reading goes."""
+
+    def known(self, digests: list[str]) -> Mapping[str, ObjectEntry]:
+        """Entries of files stored before, by the sha256 of their bytes."""
+        ...
+
+    def duplicate(self, entry: ObjectEntry) -> None:
+        """An object whose content was stored before, or is in this run already."""
+        ...
+
+    def unrecognised(self, key: str, reason: str) -> None:
+        """A file that is no log of a known source; nothing of it is kept."""
+        ...
+
+    def failed(self, key: str, reason: str) -> None:
+        """A file that could not be fetched."""
+        ...
+
+    def opened(self, entry: ObjectEntry, digests: pa.Table) -> None:
+        """An object was read: its entry so far, and record_no and raw_sha256 of its good records."""
+        ...
+
+    def refused(self, entry: ObjectEntry, piece: BadPiece, raw_format: str | None, mapped: bool) -> None:
+        """A piece of an opened object cannot be stored; `mapped`: it was a good record that has no event."""
+        ...
+
+    def events(self, source: str, events: pa.Table, size: int) -> None:
+        """Mapped events of `size` raw bytes, with raw_sha256, in the order of reading."""
+        ...
+
+
+@dataclass(frozen=True)
+class Reading:
+    """How to read: the sources there are, one to insist on, the most bytes an object may unpack to."""
+
+    sources: Mapping[str, Source]
+    source: str | None = None
+    limit: int = DEFAULT_LIMIT
+
+
+class Intake:
+    """Reads objects and maps their records in portions of about 16 MB; call `finish` for the last one."""
+
+    def __init__(self, reading: Reading, mapper: Mapper, sink: Sink) -> None:
+        self._reading = reading
+        self._mapper = mapper
+        self._sink = sink
+        self._entries: dict[str, ObjectEntry] = {}
+        self._waiting: dict[str, list[pa.Table]] = {}
+        self._waiting_bytes = 0
+
+    def take(self, group: Iterable[Fetched]) -> None:
+        """Read a group of fetched objects."""
+        files = list(group)
+        digests = [sha256(file.data).hexdigest() for file in files]
+        known = self._sink.known(digests)
+        for file, digest in zip(files, digests, strict=True):
+            if file.error:
+                self._sink.failed(file.key, file.error)
+            elif digest in known:
+                self._sink.duplicate(replace(known[digest], key=file.key))
+            else:
+                self._read(file, digest)
+
+    def put(self, entry: ObjectEntry, records: ObjectRecords) -> None:
+        """Records of an object that was read: bad pieces to the sink, good records to the mapper."""
+        table = raw_table(records, entry.object_id, key_time(entry.key))
+        self._entries[entry.object_id] = entry
+        self._sink.opened(entry, table.select(["record_no", "raw_sha256"]))
+        for piece in records.bad:
+            self._sink.refused(entry, piece, None, mapped=False)
+        for batch in table.to_batches():
+            assert entry.source is not None
+            self._waiting.setdefault(entry.source, []).append(pa.Table.from_batches([batch]))
+            self._waiting_bytes += batch["raw_data"].nbytes
+            if self._waiting_bytes >= MAP_BYTES:
+                self.finish()
+
+    def finish(self) -> None:
+        """Map what waits."""
+        for name, tables in self._waiting.items():
+            raw = pa.concat_tables(tables)
+            mapped = self._mapper.map(self._reading.sources[name], raw)
+            for row in mapped.rejected.to_pylist():
+                number = row["record_no"]
+                piece = BadPiece(number, number, row["reason"], row["raw_data"].encode())
+                self._sink.refused(self._entries[row["object_id"]], piece, row["raw_format"], mapped=True)
+            self._sink.events(name, mapped.events, raw["raw_data"].nbytes)
+        self._waiting, self._waiting_bytes = {}, 0
+
+    def _read(self, file: Fetched, stored_sha256: str) -> None:
+        how = self._reading
+        try:
+            records = read_object(file.data, file.key, how.sources, source=how.source, limit=how.limit)
+        except InputError as error:
+            # Nothing can be said of its content, so the bytes as fetched stand for it.
+            whole = BadPiece(0, None, str(error), file.data)
+            records = ObjectRecords(how.source, "refused", "", stored_sha256, len(file.data), 0, bad=[whole])
+        if records.kind == "unknown":
+            self._sink.unrecognised(file.key, records.reason)
+            return
+        entry = ObjectEntry(
+            key=file.key,
+            sha256=records.sha256,
+            object_id=records.sha256[:32],
+            stored_sha256=stored_sha256,
+            stored_size=len(file.data),
+            size=records.size,
+            kind=records.kind,
+            source=records.source,
+            content=file.data if records.kind == "digest" else None,
+            records=records.count + len(records.bad),
+            reason=records.reason or None,
+        )
+        if entry.object_id in self._entries:
+            self._sink.duplicate(entry)
+        else:
+            self.put(entry, records)
+
+
+def raw_table(records: ObjectRecords, object_id: str, moment: datetime | None) -> pa.Table:
+    """What the mapper takes, and raw_sha256 beside it; `moment` is the time in the object's key."""
+    digests = sha256s(records)
+    rows = len(digests) // 32
+    fixed = pa.FixedSizeBinaryArray.from_buffers(pa.binary(32), rows, [None, pa.py_buffer(digests)])
+    return to_table(records, object_id, moment).append_column("raw_sha256", fixed.cast(pa.binary()))

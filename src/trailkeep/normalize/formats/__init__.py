@@ -1,0 +1,1 @@
+"""Decompressed bytes in, raw records out: one file a format."""

@@ -1,0 +1,83 @@
+"""JSON bytes in, slices of its records out, no record ever becoming Python objects on the way.
+
+A document is {"<envelope>": [record, ...]}, an array, or any number of values one after the other. A valid
+one is split natively; anything else is walked by json_salvage, which finds every good record and keeps the
+rest as bad.
+
+msgspec.Raw checks JSON's grammar whole and more strictly than DuckDB's parser does, but not UTF-8: that is
+checked over the whole buffer here, so that no record reaches the engine that it would refuse.
+"""
+
+import re
+from collections.abc import Callable, Iterable, Sequence
+
+import msgspec
+import pyarrow as pa
+
+from trailkeep.normalize.formats.json_salvage import JsonRecords, Slice, salvage
+
+_ENVELOPE = msgspec.json.Decoder(dict[str, list[msgspec.Raw]])
+_ARRAY = msgspec.json.Decoder(list[msgspec.Raw])
+_VALUES = msgspec.json.Decoder(msgspec.Raw)
+_FIELDS = msgspec.json.Decoder(dict[str, msgspec.Raw])
+_BOM = b"\xef\xbb\xbf"
+
+
+def read_json(data: bytes, envelopes: Iterable[str], is_record: Callable[[Slice], bool]) -> JsonRecords:
+    """The records of `data`: members of an envelope, of an array, or values one after the other.
+
+    `is_record` tells a record from another object where a broken document has to be searched for the next
+    one.
+    """
+    names = b"|".join(re.escape(name.encode()) for name in envelopes)
+    opening = re.compile(rb'\s*\{\s*"(%s)"\s*:\s*\[' % (names or rb"(?!)"))
+    start = len(_BOM) if data.startswith(_BOM) else 0
+    try:
+        raws = _split(data[start:] if start else data, opening)
+    except (msgspec.DecodeError, RecursionError):
+        raws = None
+    if raws is None or not is_utf8(data) or any(memoryview(raw)[0] != 0x7B for raw in raws):
+        return salvage(data, start, opening, is_record)
+    return JsonRecords(raws)
+
+
+def _split(data: bytes, opening: re.Pattern[bytes]) -> Sequence[msgspec.Raw] | None:
+    """Raw slices of a valid document; None where it has to be walked instead."""
+    if match := opening.match(data):
+        raws = _ENVELOPE.decode(data)[match[1].decode()]
+        return raws if _nothing_beside(data, match.end(), raws) else None
+    if data.lstrip()[:1] == b"[":
+        return _ARRAY.decode(data)
+    raws = _VALUES.decode_lines(data)
+    return None if any(opening.match(raw) for raw in raws) else raws
+
+
+def _nothing_beside(data: bytes, start: int, raws: list[msgspec.Raw]) -> bool:
+    """Whether the envelope holds these records alone: a second key would vanish without a word."""
+    end = start
+    if raws:
+        base, first, last = (pa.py_buffer(buffer) for buffer in (data, raws[0], raws[-1]))
+        if data[start : first.address - base.address].strip():
+            return False
+        end = last.address - base.address + last.size
+    return re.fullmatch(rb"\s*\]\s*\}\s*", memoryview(data)[end:]) is not None
+
+
+def is_utf8(data: bytes) -> bool:
+    """Whether `data` is valid UTF-8, checked natively and without a copy."""
+    if data.isascii():
+        return True
+    ends = pa.array([0, len(data)], pa.int64()).buffers()[1]
+    try:
+        pa.LargeStringArray.from_buffers(1, ends, pa.py_buffer(data)).validate(full=True)
+    except pa.ArrowInvalid:
+        return False
+    return True
+
+
+def top_fields(record: Slice) -> frozenset[str]:
+    """Names of a record's own fields; empty where it is no object."""
+    try:
+        return frozenset(_FIELDS.decode(record))
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return frozenset()

@@ -1,0 +1,167 @@
+"""JSON bytes that cannot be split as a whole in, every complete record in them and all other stretches out.
+
+The walk reads value after value. What stands between values (white space, commas, brackets of the envelope)
+is structure; where no value can be read, it searches on for the next object that is a record by its fields,
+and the stretch up to there is one bad piece. No byte beside structure is dropped, and nothing recurses
+without bound.
+"""
+
+import json
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+
+import msgspec
+
+from trailkeep.normalize.records import BadPiece
+
+Slice = msgspec.Raw | memoryview
+
+_WINDOW = 16 * 1024 * 1024  # text held decoded at a time; half of it is the longest record that is found
+_DEEP = 900
+_SEPARATORS = b" \t\r\n,"
+_BETWEEN = re.compile(rb"[ \t\r\n,]*")
+_BRACKET = re.compile(rb'"[^"\\]*(?:\\.[^"\\]*)*"|[\[\]{}]', re.DOTALL)
+_RAW = msgspec.json.Decoder(msgspec.Raw)
+_TOO_DEEP = "nested too deeply"
+
+
+@dataclass(frozen=True)
+class JsonRecords:
+    """Record slices with their numbers (None: 0, 1, 2...) and what was no record."""
+
+    raws: Sequence[Slice]
+    numbers: list[int] | None = None
+    bad: list[BadPiece] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class _Broken:
+    """Why no value can be read at a place, and where that shows."""
+
+    reason: str
+    position: int
+
+
+class _Reader:
+    """Finds where a value ends. Reads as Latin-1, in which a character is a byte and no byte is invalid."""
+
+    def __init__(self, data: bytes) -> None:
+        self.data = data
+        self.work = 8 * len(data) + 4 * _WINDOW
+        self._base, self._text = 0, ""
+        # Numbers stay text: turning them into values would cost time and refuse long ones.
+        self._decode = json.JSONDecoder(parse_int=str, parse_float=str, parse_constant=str).raw_decode
+
+    def end(self, start: int) -> int | _Broken:
+        """The end of the value at `start`."""
+        if not self._text or start >= self._base + _WINDOW // 2:
+            self._base, self._text = start, self.data[start : start + _WINDOW].decode("latin-1")
+        try:
+            return self._base + int(self._decode(self._text, start - self._base)[1])
+        except json.JSONDecodeError as error:
+            position = max(self._base + error.pos, start)
+            self.work -= position - start + 64
+            return _Broken(f"invalid JSON: {error.msg} (byte {position})", position)
+        except RecursionError:
+            return self._deep_end(start)
+
+    def _deep_end(self, start: int) -> int | _Broken:
+        """The closing bracket of a value too deep to be read."""
+        depth, deep = 0, start
+        for token in _BRACKET.finditer(self.data, start, start + _WINDOW):
+            self.work -= 4
+            char = self.data[token.start()]
+            depth += (char in b"[{") - (char in b"]}")
+            if depth == 0:
+                return token.end()
+            if depth == _DEEP:
+                deep = token.start()
+        return _Broken(f"invalid JSON: {_TOO_DEEP} and never closed (byte {start})", deep)
+
+
+def salvage(data: bytes, position: int, opening: re.Pattern[bytes], is_record: Callable[[Slice], bool]) -> JsonRecords:
+    """Every complete record of `data` from `position` on. `opening` matches the start of an envelope."""
+    found: list[Slice] = []
+    numbers: list[int] = []
+    bad: list[BadPiece] = []
+    reader, view, closers, number = _Reader(data), memoryview(data), bytearray(), 0
+    while (position := _skip(data, position)) < len(data):
+        if closers and data[position] == closers[-1]:
+            closers.pop()
+            position += 1
+            continue
+        if match := opening.match(data, position):
+            closers += b"}]"
+            position = match.end()
+            continue
+        if data[position] == 0x5B and not closers:
+            closers += b"]"
+            position += 1
+            continue
+        end = reader.end(position)
+        if isinstance(end, _Broken):
+            reason = end.reason
+            end = _next_record(reader, position, end.position, opening, is_record)
+        else:
+            reason = _defect(view[position:end])
+        if reason:
+            piece = data[position:end].rstrip(_SEPARATORS)
+            bad.append(BadPiece(position, number, reason, piece))
+        else:
+            found.append(view[position:end])
+            numbers.append(number)
+        number += 1
+        position = end
+    if closers and not bad:
+        reason = f"the document ends before {closers[::-1].decode()}: it is truncated after a whole record"
+        bad.append(BadPiece(len(data), None, reason, b""))
+    return JsonRecords(found, numbers, bad)
+
+
+def _skip(data: bytes, position: int) -> int:
+    match = _BETWEEN.match(data, position)
+    return match.end() if match else position
+
+
+def _next_record(
+    reader: _Reader,
+    start: int,
+    error_at: int,
+    opening: re.Pattern[bytes],
+    is_record: Callable[[Slice], bool],
+) -> int:
+    """Where the next record or envelope begins after the broken value at `start`; the end of data if none
+    does.
+
+    An error shows right where the damage is or, after a lost quote, behind the first quote of the next
+    record: so the last brace before the error is the first candidate. Whole objects that are no records are
+    part of the damage.
+    """
+    data, view = reader.data, memoryview(reader.data)
+    candidate = max(start + 1, data.rfind(b"{", start + 1, error_at + 1))
+    while (candidate := data.find(b"{", candidate)) >= 0 and reader.work > 0:
+        if opening.match(data, candidate):
+            return candidate
+        end = reader.end(candidate)
+        if isinstance(end, _Broken):
+            candidate = max(candidate + 1, data.rfind(b"{", candidate + 1, end.position + 1))
+        elif is_record(view[candidate:end]):
+            return candidate
+        else:
+            candidate = end
+    return len(data)
+
+
+def _defect(value: memoryview) -> str:
+    """What makes a whole value no good record; "" if nothing does."""
+    try:
+        _RAW.decode(value)
+        str(value, "utf-8")
+    except msgspec.DecodeError as error:
+        return f"invalid JSON: {error}"
+    except UnicodeDecodeError as error:
+        return f"invalid UTF-8 (byte {error.start} of the record)"
+    except RecursionError:
+        return _TOO_DEEP
+    return "" if value[0] == 0x7B else "not a JSON object"

@@ -1,0 +1,178 @@
+"""Bytes of one object and its key in, its raw records, their source and everything unreadable out.
+
+Nothing is dropped: an object is read, or not recognised (kind "unknown", with a reason that says what was
+seen), or refused as a whole by an InputError; within a read object, what is no good record is in `bad`, with
+position and reason.
+"""
+
+import hashlib
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from itertools import islice
+
+from trailkeep.core.errors import InputError
+from trailkeep.core.source import Source
+from trailkeep.normalize import recognise
+from trailkeep.normalize.decompress import decompress
+from trailkeep.normalize.formats import parquet
+from trailkeep.normalize.formats.delimited import first_lines, names_only, read_delimited
+from trailkeep.normalize.formats.json_records import read_json, top_fields
+from trailkeep.normalize.records import (
+    BadPiece,
+    Chunk,
+    ObjectRecords,
+    chunks_of,
+    sha256s,
+    to_table,
+)
+
+__all__ = ["BadPiece", "Chunk", "ObjectRecords", "key_time", "read_object", "sha256s", "to_table"]
+
+_SAMPLE = 100  # records or lines looked at to recognise a source
+_NO_RECORDS = "holds no records"
+_IN_NAME = re.compile(r"_(\d{8}T\d{4})(?:\d{2})?Z")
+_IN_PATH = re.compile(r"(?:^|/)(?:year=)?(\d{4})/(?:month=)?(\d{2})/(?:day=)?(\d{2})/(?:(?:hour=)?(\d{2})/)?")
+
+
+@dataclass(frozen=True)
+class _Object:
+    """What is known of an object once it is decompressed. `named` is the source that its key, or the user,
+    names.
+    """
+
+    plain: bytes
+    key: str
+    sources: Mapping[str, Source]
+    named: Source | None
+    forced: bool
+    empty: ObjectRecords
+
+    def candidates(self, format_: str) -> list[Source]:
+        sources = [self.named] if self.forced and self.named else self.sources.values()
+        return [source for source in sources if source.format == format_]
+
+    def unknown(self, what: str) -> ObjectRecords:
+        """Not recognised, because of what was seen. Raises InputError where the user named the source."""
+        if self.forced and self.named:
+            raise InputError(f"{self.key}: cannot be read as {self.named.name}: {what}")
+        reason = f"not recognised: {what}"
+        if self.named:
+            reason = f"not recognised: the name says {self.named.name}, but the content does not: {what}"
+        return replace(self.empty, kind="unknown", reason=reason, bad=[])
+
+    def events(self, source: str, chunks: list[Chunk], bad: list[BadPiece]) -> ObjectRecords:
+        reason = "" if chunks else f"{_NO_RECORDS} that could be read"
+        return replace(self.empty, source=source, kind="events", reason=reason, chunks=chunks, bad=self.empty.bad + bad)
+
+
+def read_object(
+    data: bytes, key: str, sources: Mapping[str, Source], *, source: str | None = None, limit: int
+) -> ObjectRecords:
+    """The records of one object as it was fetched.
+
+    `source` forces the source; `limit` bounds the decompressed bytes. Raises InputError where the object as a
+    whole cannot be read: more than `limit` bytes, a Parquet file without a footer, not in the format of the
+    forced source.
+    """
+    named = sources[source] if source else recognise.by_key(key, sources)
+    try:
+        plain, damage = decompress(data, limit)
+        empty = ObjectRecords(
+            source=named.name if named else None,
+            kind="empty",
+            reason=_NO_RECORDS,
+            sha256=hashlib.sha256(plain).hexdigest(),
+            stored_size=len(data),
+            size=len(plain),
+            bad=damage,
+        )
+        obj = _Object(plain, key, sources, named, source is not None, empty)
+        if plain.startswith(parquet.MAGIC):
+            return _parquet(obj)
+    except InputError as error:
+        raise InputError(f"{key}: {error}") from error
+    beginning = plain[:4096].lstrip(b"\xef\xbb\xbf \t\r\n")
+    if not beginning and not plain.strip():
+        return empty
+    return _json(obj) if beginning[:1] in (b"{", b"[") else _text(obj)
+
+
+def _json(obj: _Object) -> ObjectRecords:
+    candidates = obj.candidates("json")
+    if not candidates:
+        return obj.unknown("it holds JSON")
+    envelopes = {source.envelope for source in candidates if source.envelope}
+    found = read_json(obj.plain, envelopes, lambda raw: recognise.by_fields(top_fields(raw), candidates) is not None)
+    fields = [top_fields(raw) for raw in islice(found.raws, _SAMPLE)]
+    if recognise.is_digest(fields[0]) if fields else recognise.is_digest_key(obj.key):
+        return replace(
+            obj.empty, source=recognise.DIGEST_SOURCE, kind="digest", reason="", bad=obj.empty.bad + found.bad
+        )
+    if not found.raws and not found.bad:
+        return obj.empty
+    source = next(filter(None, (recognise.by_fields(names, candidates) for names in fields)), None)
+    if source is None and obj.named in candidates and (obj.forced or not fields):
+        source = obj.named
+    if source is None:
+        return obj.unknown(_described(fields, obj.plain))
+    return obj.events(source.name, list(chunks_of(found.raws, found.numbers)), found.bad)
+
+
+def _described(fields: list[frozenset[str]], plain: bytes) -> str:
+    if not fields:
+        return f"no JSON record can be read; it {recognise.seen(plain)}"
+    names = ", ".join(sorted(fields[0])[:12]) or "none"
+    return f"JSON records of no known source, with the fields {names}"
+
+
+def _text(obj: _Object) -> ObjectRecords:
+    candidates = obj.candidates("delimited")
+
+    def header_source(line: str) -> Source | None:
+        return recognise.by_fields(line.split(" "), candidates) if names_only(line) else None
+
+    source, header = None, None
+    for line in first_lines(obj.plain, _SAMPLE):
+        if source := header_source(line):
+            break
+        if (header := recognise.default_format(line)) and (source := header_source(header)):
+            break
+    if source is None and obj.named and obj.named.format == "json":
+        return _json(obj)  # damaged at its very beginning
+    if source is None:
+        return obj.unknown(recognise.seen(obj.plain))
+    truncated = bool(obj.empty.bad) and not obj.plain.endswith(b"\n")
+    lines = read_delimited(obj.plain, header, lambda line: header_source(line) is source, cut=truncated)
+    read = obj.events(source.name, lines.chunks, lines.bad)
+    if not lines.count:
+        return replace(read, kind="empty", reason=_NO_RECORDS)
+    return replace(read, escaped=lines.escaped)
+
+
+def _parquet(obj: _Object) -> ObjectRecords:
+    file = parquet.open_parquet(obj.plain)
+    names = parquet.field_names(file)
+    source = recognise.by_fields(names, obj.candidates("delimited"))
+    if source is None:
+        return obj.unknown(f"a Parquet file with the columns {', '.join(names[:12])}")
+    chunks, bad = parquet.read_parquet(file)
+    if not chunks and not bad:
+        return replace(obj.empty, source=source.name)
+    return obj.events(source.name, chunks, bad)
+
+
+def key_time(key: str) -> datetime | None:
+    """When AWS delivered the object, by its key: to the minute from its name, else the day or hour of its
+    folder.
+    """
+    try:
+        if match := _IN_NAME.search(key):
+            return datetime.strptime(match[1], "%Y%m%dT%H%M").replace(tzinfo=UTC)
+        if match := _IN_PATH.search(key):
+            year, month, day, hour = (int(part or 0) for part in match.groups())
+            return datetime(year, month, day, hour, tzinfo=UTC)
+    except ValueError:  # digits that are no date
+        return None
+    return None

@@ -1,0 +1,74 @@
+"""An object's key and first records in, the source it belongs to out: decided by content, never guessed.
+
+A field set of `recognise.fields` matches when every name in it is there; `!name` (wildcards allowed) must not
+be.
+"""
+
+from collections.abc import Collection, Iterable, Mapping
+from fnmatch import fnmatchcase
+
+from trailkeep.core.source import Source
+
+DIGEST_SOURCE = "aws_cloudtrail"
+_DIGEST_FIELDS = frozenset({"digestS3Object", "logFiles"})
+_DIGEST_KEY = "CloudTrail-Digest"
+
+VPC_FLOW_DEFAULT = (
+    "version account-id interface-id srcaddr dstaddr srcport dstport protocol packets bytes start end action log-status"
+)
+
+
+def by_key(key: str, sources: Mapping[str, Source]) -> Source | None:
+    """The source whose pattern is found in the key."""
+    return next((s for s in sources.values() if any(p.search(key) for p in s.key_patterns)), None)
+
+
+def by_fields(names: Collection[str], sources: Iterable[Source]) -> Source | None:
+    """The source one of whose field sets these names fulfil."""
+    return next((s for s in sources if any(_fulfils(names, wanted) for wanted in s.recognise.fields)), None)
+
+
+def _fulfils(names: Collection[str], wanted: Iterable[str]) -> bool:
+    def holds(name: str) -> bool:
+        if name.startswith("!"):
+            return not any(fnmatchcase(have, name[1:]) for have in names)
+        return name in names
+
+    return all(map(holds, wanted))
+
+
+def is_digest(names: Collection[str]) -> bool:
+    """Whether an object with these fields is a CloudTrail digest file."""
+    return _DIGEST_FIELDS.issubset(names)
+
+
+def is_digest_key(key: str) -> bool:
+    """Whether CloudTrail would deliver a digest file under this key."""
+    return _DIGEST_KEY in key
+
+
+def default_format(line: str) -> str | None:
+    """The header of a VPC flow file that has none: version 2, fourteen fields."""
+    fields = line.split(" ")
+    default = len(fields) == 14 and fields[0] == "2" and fields[2].startswith("eni-")
+    return VPC_FLOW_DEFAULT if default and fields[13] in ("OK", "NODATA", "SKIPDATA") else None
+
+
+def seen(data: bytes) -> str:
+    """In words, what the beginning of an object looks like, for a reason that a person reads."""
+    for magic, name in _MAGIC.items():
+        if data.startswith(magic):
+            return name
+    line = data.lstrip()[:4096].split(b"\n", 1)[0]
+    return f"begins with {line[:80].decode('utf-8', 'backslashreplace')!r}"
+
+
+_MAGIC = {
+    b"PK\x03\x04": "a zip archive",
+    b"\x28\xb5\x2f\xfd": "zstd data",
+    b"BZh": "bzip2 data",
+    b"\xfd7zXZ": "xz data",
+    b"\xff\xfe": "UTF-16 text",
+    b"\xfe\xff": "UTF-16 text",
+    b"PAR1": "a Parquet file",
+}
