@@ -177,15 +177,11 @@ def locked(engine: Connection) -> Iterator[Connection]:
 
 @pytest.mark.parametrize("sql", FINE)
 def test_a_select_over_the_lake_passes(sql: str, locked: Connection) -> None:
-    texts = ", ".join(
-        f"{n} VARCHAR" for n in ("region", "event_uid", "event_name", "src_ip", "error_code", "raw_data")
-    )
+    texts = ", ".join(f"{n} VARCHAR" for n in ("region", "event_uid", "event_name", "src_ip", "error_code", "raw_data"))
     columns = f"time TIMESTAMPTZ, bytes BIGINT, entities VARCHAR[], {texts}"
     locked.execute(f"CREATE TEMP TABLE events ({columns})")
     locked.execute(f"CREATE TEMP TABLE signals ({columns})")
-    locked.execute(
-        'CREATE TEMP TABLE api_activity (src_ip VARCHAR, actor STRUCT("user" STRUCT(uid VARCHAR)))'
-    )
+    locked.execute('CREATE TEMP TABLE api_activity (src_ip VARCHAR, actor STRUCT("user" STRUCT(uid VARCHAR)))')
     tree = check_select(sql, TABLES)
     locked.execute(tree.sql(dialect="duckdb")).fetchall()
 
@@ -197,9 +193,7 @@ def test_an_attack_is_refused_by_the_guard(sql: str, warehouse: Path) -> None:
 
 
 @pytest.mark.parametrize(("sql", "stopped"), ATTACKS.items())
-def test_what_the_locked_engine_alone_would_stop(
-    sql: str, stopped: bool, locked: Connection, warehouse: Path
-) -> None:
+def test_what_the_locked_engine_alone_would_stop(sql: str, stopped: bool, locked: Connection, warehouse: Path) -> None:
     attacker = [1]  # a Python variable: DuckDB must not take it for a table
     try:
         refused = locked.execute(sql.replace("{warehouse}", str(warehouse))) is None
@@ -217,7 +211,5 @@ def test_a_query_that_is_too_long_or_too_deep() -> None:
 def test_the_message_names_the_fault() -> None:
     with pytest.raises(UsageError, match=r"the table function read_text is not allowed"):
         check_select("SELECT * FROM read_text('/etc/passwd')", TABLES)
-    with pytest.raises(
-        UsageError, match=r"there is no table nothing; there are api_activity, events, signals"
-    ):
+    with pytest.raises(UsageError, match=r"there is no table nothing; there are api_activity, events, signals"):
         check_select("SELECT * FROM nothing", TABLES)

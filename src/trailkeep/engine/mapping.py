@@ -244,8 +244,7 @@ def struct_value(node: Any) -> exp.Expr:
     if isinstance(node, exp.Expr):
         return node
     fields = [
-        exp.PropertyEQ(this=exp.to_identifier(name), expression=struct_value(inner))
-        for name, inner in node.items()
+        exp.PropertyEQ(this=exp.to_identifier(name), expression=struct_value(inner)) for name, inner in node.items()
     ]
     empty = exp.and_(*(leaf.copy().is_(exp.null()) for leaf in _all_leaves(node)))
     return exp.Case().when(empty, exp.null()).else_(exp.Struct(expressions=fields))

@@ -50,9 +50,7 @@ CREATE OR REPLACE MACRO delimited_text(line, header, field) AS
 """
 
 
-def connect_lake(
-    warehouse: Path, *, threads: int = 2, memory: str = "1GB", locked: bool = False
-) -> Connection:
+def connect_lake(warehouse: Path, *, threads: int = 2, memory: str = "1GB", locked: bool = False) -> Connection:
     """A connection that reads below `warehouse` and writes nothing outside it.
 
     Locked, its settings cannot be changed any more: for SQL from people, after engine/guard.py has passed it.

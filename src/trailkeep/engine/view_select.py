@@ -34,9 +34,7 @@ def class_select(source: Source, relation: str, class_uid: int) -> exp.Select:
     mapped = mapping(source).copy()
     stored = [exp.column(name, quoted=True) for name in _PASSED]
     columns = [exp.alias_(value, name, quoted=True) for name, value in named.items()]
-    mapped.set(
-        "expressions", [*columns, *stored, *(exp.column(n) for n in ("raw_data", "object_id", "record_no"))]
-    )
+    mapped.set("expressions", [*columns, *stored, *(exp.column(n) for n in ("raw_data", "object_id", "record_no"))])
     attributes = {
         name: exp.alias_(struct_value(node), name, quoted=True)
         for name, node in tree_of(leaves(named, text=False)).items()
@@ -55,9 +53,7 @@ def native_fields_select(source: Source, relation: str) -> exp.Select:
     fields = {}
     for name in source.shape:
         value = exp.maybe_parse(source.fields[name], dialect="duckdb") if name in source.fields else None
-        fields[name] = exp.alias_(
-            value.transform(_as_stored) if value else _record_field(name), name, quoted=True
-        )
+        fields[name] = exp.alias_(value.transform(_as_stored) if value else _record_field(name), name, quoted=True)
     select = exp.select(*fields.values(), *_rest(fields)).from_("records")
     return with_records(select, source, _stored_events(source, relation, None), also=_PASSED)
 

@@ -1,4 +1,4 @@
-"""A lake in, what its tables hold at one moment out: metadata locations, data files and the times they span."""
+"""A lake in, what its tables hold at one moment out: metadata locations, data files and their times."""
 
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -12,9 +12,7 @@ from trailkeep.lake.home import Home
 from trailkeep.lake.tables import NAMESPACE, events_table, sightings_table
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_CATALOG = table(
-    "iceberg_tables", column("table_namespace"), column("table_name"), column("metadata_location")
-)
+_CATALOG = table("iceberg_tables", column("table_namespace"), column("table_name"), column("metadata_location"))
 
 
 @dataclass(frozen=True)
@@ -58,9 +56,7 @@ def _locations(home: Home) -> dict[str, str]:
     if not (home.path / "catalog.db").exists():
         return {}
     query = select(_CATALOG.c.table_name, _CATALOG.c.metadata_location)
-    query = query.where(
-        _CATALOG.c.table_namespace == NAMESPACE, _CATALOG.c.table_name.in_(("events", "sightings"))
-    )
+    query = query.where(_CATALOG.c.table_namespace == NAMESPACE, _CATALOG.c.table_name.in_(("events", "sightings")))
     with create_engine(home.catalog_url, poolclass=NullPool).connect() as connection:
         return {row.table_name: row.metadata_location for row in connection.execute(query)}
 

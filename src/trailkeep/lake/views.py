@@ -16,6 +16,7 @@ from trailkeep.engine.guard import check_select
 from trailkeep.engine.reading import fetch_checked, iceberg_table
 from trailkeep.engine.view_select import class_select, makes, native_fields_select
 from trailkeep.lake.home import Home
+from trailkeep.lake.reconcile import SIGNAL_SOURCE
 from trailkeep.lake.snapshot import current_snapshot
 
 EVENTS = "events"
@@ -58,9 +59,7 @@ def _views(sources: Mapping[str, Source]) -> dict[str, Callable[[], exp.Expr]]:
 
 
 def _signals() -> exp.Expr:
-    return (
-        exp.select("*").from_(EVENTS).where(exp.column("source").eq(exp.Literal.string("trailkeep_signal")))
-    )
+    return exp.select("*").from_(EVENTS).where(exp.column("source").eq(exp.Literal.string(SIGNAL_SOURCE)))
 
 
 def _of_class(makers: list[Source], class_uid: int) -> exp.Expr:

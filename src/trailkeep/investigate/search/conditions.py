@@ -26,6 +26,7 @@ from trailkeep.investigate.search.query import (
     mistake,
     pieces,
 )
+from trailkeep.lake.reconcile import SIGNAL_SOURCE
 
 
 @dataclass(frozen=True)
@@ -62,9 +63,7 @@ def fields_of(node: Match | Range, meaning: Meaning) -> list[Field]:
     if not fields:
         close = suggestions(name, meaning.sources)
         hint = f"did you mean {' or '.join(close)}?" if close else "see the list of fields"
-        raise mistake(
-            meaning.text, node.at, f"there is no field {name}; {hint} To search text with a colon, quote it."
-        )
+        raise mistake(meaning.text, node.at, f"there is no field {name}; {hint} To search text with a colon, quote it.")
     return fields
 
 
@@ -130,9 +129,7 @@ def _same_text(field: Field, text: str) -> exp.Expr:
     elif ACCESS_KEY.fullmatch(text) and field.source is None:
         exact = text.upper()  # AWS writes key ids in capitals, everywhere
     if field.kind == "texts":
-        return exp.func(
-            *(("list_contains", value, _text(exact)) if exact else ("any_equal", value, _text(text)))
-        )
+        return exp.func(*(("list_contains", value, _text(exact)) if exact else ("any_equal", value, _text(text))))
     if exact is not None:
         return exp.EQ(this=value, expression=_text(exact))
     return exp.EQ(this=exp.func("lower", value), expression=exp.func("lower", _text(text)))
@@ -164,9 +161,7 @@ def _between(field: Field, node: Range, now: datetime) -> exp.Expr:
         bounds = (exp.null() if bound is None else bound for bound in (low, high))
         included = (exp.Boolean(this=flag) for flag in (node.low_included, node.high_included))
         return exp.func("any_between", field.value.copy(), *bounds, *included)
-    value = (
-        field.value.copy() if field.kind == "number" else exp.TryCast(this=field.value.copy(), to="DOUBLE")
-    )
+    value = field.value.copy() if field.kind == "number" else exp.TryCast(this=field.value.copy(), to="DOUBLE")
     tests: list[exp.Expr] = []
     if low is not None:
         tests.append((exp.GTE if node.low_included else exp.GT)(this=value.copy(), expression=low))
@@ -198,9 +193,7 @@ def _anywhere(node: Match) -> exp.Expr:
     parts = pieces(node)
     as_json = [p if p in ("*", "?") else json.dumps(p)[1:-1] for p in parts]
     as_unicode_json = [p if p in ("*", "?") else json.dumps(p, ensure_ascii=False)[1:-1] for p in parts]
-    return exp.or_(
-        *(_raw_holds(list(form)) for form in dict.fromkeys(map(tuple, (parts, as_json, as_unicode_json))))
-    )
+    return exp.or_(*(_raw_holds(list(form)) for form in dict.fromkeys(map(tuple, (parts, as_json, as_unicode_json)))))
 
 
 def _raw_holds(parts: list[str]) -> exp.Expr:
@@ -230,7 +223,7 @@ def moment(value: datetime) -> exp.Expr:
 
 
 def _spellings(name: str, meaning: Meaning) -> list[str]:
-    known = [*meaning.sources, "trailkeep_signal"]
+    known = [*meaning.sources, SIGNAL_SOURCE]
     return [s for s in known if s.lower() == name.lower()] or [name]
 
 

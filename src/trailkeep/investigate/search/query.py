@@ -22,9 +22,7 @@ _FIELD = re.compile(r"([A-Za-z_][\w.\-$]*(?:\[\][\w.]*)?):")
 _WORD = re.compile(r'(?:\\.|[^\s()"\\])+', re.DOTALL)
 _KEYWORD = re.compile(r"(and|or|not)(?=[\s()\"]|$)", re.IGNORECASE)
 _COMPARE = re.compile(r"(>=|<=|>|<)")
-_RANGE = re.compile(
-    r'\[\s*("(?:\\.|[^"\\])*"|[^\s\]"]+)\s+TO\s+("(?:\\.|[^"\\])*"|[^\s\]"]+)\s*\]', re.IGNORECASE
-)
+_RANGE = re.compile(r'\[\s*("(?:\\.|[^"\\])*"|[^\s\]"]+)\s+TO\s+("(?:\\.|[^"\\])*"|[^\s\]"]+)\s*\]', re.IGNORECASE)
 _QUOTED = re.compile(r'"((?:\\.|[^"\\])*)"', re.DOTALL)
 _ARN = re.compile(r"arn:aws[a-z\-*?]*:", re.IGNORECASE)
 ACCESS_KEY = re.compile(r"(?:AKIA|ASIA|ABIA|ACCA)[A-Z0-9]{12,124}", re.IGNORECASE)
@@ -221,9 +219,7 @@ class _Parser:
         if self._ends():
             raise self._error("something to search for is missing here")
         if self._sees("and", "or"):
-            raise self._error(
-                f'"{self.text[self.at :].split()[0]}" joins two conditions; to search the word, quote it'
-            )
+            raise self._error(f'"{self.text[self.at :].split()[0]}" joins two conditions; to search the word, quote it')
         start = self.at
         if name is None and (found := _FIELD.match(self.text, start)):
             word = _WORD.match(self.text, start)

@@ -47,8 +47,8 @@ class Explain:
     """What a search touched, by the engine's own log of file reads; nothing came from its cache.
 
     A file whose bounds exclude a match is pruned: not opened. `bytes_read` of the data files were read for
-    the answer, `metadata_bytes_read` of Iceberg metadata and sightings. `spans`: the times that sightings left,
-    or None.
+    the answer, `metadata_bytes_read` of Iceberg metadata and sightings. `spans` are the times that sightings
+    left, or None.
     """
 
     files: int
@@ -112,7 +112,7 @@ def search(
     """The newest `limit` events that match `text`; `con` is engine.reading.connect_lake's, and may be kept.
 
     Copies of one event (the same event_uid in several objects) count once: the newest, and of equal times the
-    first by object and record. Raises UsageError for a query that cannot be read, or columns that are not stored.
+    first by object and record. Raises UsageError for a query that cannot be read, or columns not stored.
     """
     if unknown := [name for name in columns if name not in BY_NAME]:
         raise UsageError(f"there is no column {unknown[0]}; there are {', '.join(BY_NAME)}")
@@ -140,9 +140,7 @@ def _search(
 ) -> tuple[SearchResult, list[Span] | None, exp.Select]:
     spans = reach(con, snapshot, node, meaning)
     early = [name for name in columns if name in _NARROW]
-    select = (
-        exp.select(*dict.fromkeys([*_KEY, *early])).from_(_scans(snapshot, spans, where)).order_by(*_NEWEST)
-    )
+    select = exp.select(*dict.fromkeys([*_KEY, *early])).from_(_scans(snapshot, spans, where)).order_by(*_NEWEST)
     hits, more = _hits(con, select, limit)
     rows = hits.select(list(columns)) if len(early) == len(columns) else _whole(con, snapshot, hits, columns)
     return SearchResult(rows, more), spans, select
@@ -163,7 +161,7 @@ def _explain(snapshot: Snapshot, reads: Reads, spans: list[Span] | None, select:
 
 
 def _scans(snapshot: Snapshot, spans: list[Span] | None, where: list[exp.Expr]) -> exp.Subquery:
-    """The events in the spans that meet `where`: a scan each, as engines skip files by one range at a time."""
+    """The events in the spans that meet `where`: a scan each, as engines skip files by one range only."""
     scan = exp.select("*").from_(iceberg_table(snapshot.events)).where(*where)
     if spans is None:
         return scan.subquery("found")
@@ -193,9 +191,7 @@ def _hits(con: Connection, select: exp.Select, limit: int) -> tuple[pa.Table, bo
 
 def _whole(con: Connection, snapshot: Snapshot, hits: pa.Table, columns: Sequence[str]) -> pa.Table:
     """Any columns of `hits`, in their order."""
-    wanted = exp.select(*dict.fromkeys(["object_id", "record_no", *columns])).from_(
-        iceberg_table(snapshot.events)
-    )
+    wanted = exp.select(*dict.fromkeys(["object_id", "record_no", *columns])).from_(iceberg_table(snapshot.events))
     if not len(hits):
         return fetch(con, wanted.limit(0)).select(list(columns))
     times = sorted(set(hits["time"].to_pylist()))
