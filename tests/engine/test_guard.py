@@ -29,7 +29,7 @@ FINE = [
     "SELECT any_value(region) FILTER (WHERE bytes > 1) FROM events",
     "SELECT * EXCLUDE (bytes) FROM events QUALIFY row_number() OVER (PARTITION BY src_ip ORDER BY time) = 1",
     "SELECT case when try_cast(error_code AS INTEGER) IS NULL THEN 1 ELSE 2 END FROM events -- SET x = 1",
-    "SELECT cidr_contains('10.0.0.0/8', src_ip), actor.\"user\".uid FROM api_activity",
+    "SELECT starts_with(src_ip, '10.'), actor.\"user\".uid FROM api_activity",
     "SELECT * FROM events WHERE time > now() - INTERVAL 7 DAY AND src_ip IN (SELECT src_ip FROM signals)",
     "SELECT table_name FROM information_schema.tables",
     'SELECT "event_name" FROM "events"',
@@ -171,7 +171,7 @@ def engine(warehouse: Path) -> Iterator[Connection]:
 
 @pytest.fixture
 def locked(engine: Connection) -> Iterator[Connection]:
-    with engine.cursor() as connection:
+    with engine.cursor() as connection:  # what one attack leaves behind (a transaction, a schema) ends with it
         yield connection
 
 

@@ -16,34 +16,25 @@ _EXTENSIONS = ("avro", "iceberg", "inet")
 
 # CIDR tests and tests of lists, by names that every engine can be given.
 _MACROS = r"""
-CREATE OR REPLACE MACRO cidr_contains(network, address) AS
+CREATE OR REPLACE TEMP MACRO cidr_contains(network, address) AS
     coalesce(TRY_CAST(address AS INET) <<= TRY_CAST(network AS INET), false);
-CREATE OR REPLACE MACRO any_equal(texts, wanted) AS
+CREATE OR REPLACE TEMP MACRO any_equal(texts, wanted) AS
     list_contains(list_transform(texts, lambda t: lower(t)), lower(wanted));
-CREATE OR REPLACE MACRO any_like(texts, pattern) AS
+CREATE OR REPLACE TEMP MACRO any_like(texts, pattern) AS
     len(list_filter(texts, lambda t: lower(t) LIKE lower(pattern) ESCAPE '\')) > 0;
-CREATE OR REPLACE MACRO any_in_network(texts, network) AS
+CREATE OR REPLACE TEMP MACRO any_in_network(texts, network) AS
     len(list_filter(texts, lambda t: cidr_contains(network, t))) > 0;
-CREATE OR REPLACE MACRO any_between(texts, low, high, low_included, high_included) AS
+CREATE OR REPLACE TEMP MACRO any_between(texts, low, high, low_included, high_included) AS
     len(list_filter(list_transform(texts, lambda t: TRY_CAST(t AS DOUBLE)), lambda n: n IS NOT NULL
         AND (low IS NULL OR n > low OR (low_included AND n = low))
         AND (high IS NULL OR n < high OR (high_included AND n = high)))) > 0;
 
--- Members of JSON, those inside arrays (of arrays) included.
-CREATE OR REPLACE MACRO json_member(document, member) AS json_extract(document, '$' || member);
-CREATE OR REPLACE MACRO json_step(found, member) AS
-    flatten(list_transform(found, lambda x: CASE json_type(x)
-        WHEN 'ARRAY' THEN list_concat(json_extract(x, '$[*]' || member), json_extract(x, '$[*][*]' || member))
-        ELSE [json_extract(x, '$' || member)] END));
-CREATE OR REPLACE MACRO json_texts(found) AS
-    list_filter(flatten(list_transform(found, lambda x: CASE json_type(x)
-        WHEN 'ARRAY' THEN list_concat(
-            CAST(json_extract_string(x, '$[*]') AS VARCHAR[]),
-            CAST(json_extract_string(x, '$[*][*]') AS VARCHAR[]))
-        ELSE [json_extract_string(x, '$')] END)), lambda t: t IS NOT NULL);
+-- The texts of all of `docs`, and of the members of those that are arrays.
+CREATE OR REPLACE TEMP MACRO all_texts(docs) AS
+    flatten(list_transform(docs, lambda doc: json_texts(CAST(doc AS VARCHAR))));
 
 -- A field of delimited text by its name in the header; of JSON, where there is no header.
-CREATE OR REPLACE MACRO delimited_text(line, header, field) AS
+CREATE OR REPLACE TEMP MACRO delimited_text(line, header, field) AS
     CASE WHEN header IS NULL THEN json_extract_string(line, '$."' || field || '"')
     ELSE nullif(list_extract(string_split(trim(line), ' '),
         list_position(string_split(replace(trim(header), '-', '_'), ' '), field)), '-') END;

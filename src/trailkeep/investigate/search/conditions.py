@@ -81,7 +81,13 @@ def test(field: Field, node: Match | Range, meaning: Meaning) -> exp.Expr:
 
 def _of_source(field: Field, node: Match | Range, meaning: Meaning) -> exp.Expr:
     tested = test(field, node, meaning)
-    return exp.and_(exp.column("source").eq(field.source), tested) if field.source else tested
+    if field.source is None:
+        return tested
+    own = exp.column("source").eq(field.source)
+    if any(column.name == "raw_data" for column in tested.find_all(exp.Column)):
+        # Engines choose the order of AND, and what reads one source's records may fail on those of another.
+        tested = exp.Case().when(own, tested)
+    return exp.and_(own.copy(), tested)
 
 
 def _exists(field: Field) -> exp.Expr:

@@ -76,15 +76,10 @@ def _native(name: str, source: Source) -> Field | None:
         return Field(name, "text", value, source.name)
     if top not in source.shape or not all(keys):
         return None
-    found: exp.Expr = exp.array(exp.func("json_member", exp.column("raw_data"), _member(top)))
-    for key in keys:
-        found = exp.func("json_step", found, _member(key))
-    return Field(name, "texts", exp.func("json_texts", found), source.name)
-
-
-def _member(key: str) -> exp.Expr:
-    escaped = key.replace('"', '\\"')
-    return _text(f'."{escaped}"')
+    found: exp.Expr = exp.array(exp.column("raw_data"))
+    for key in (top, *keys):
+        found = exp.func("json_step", found, _text(key))
+    return Field(name, "texts", exp.func("all_texts", found), source.name)
 
 
 def _text(value: str) -> exp.Expr:
