@@ -93,6 +93,8 @@ ATTACKS = {
     "SELECT getvariable('x')": False,
     "SELECT write_log('x')": False,
     "SELECT sleep_ms(1)": False,
+    "SELECT repeat('x', 9)": False,
+    "SELECT lpad('x', 9, 'y')": False,
     "SELECT current_setting ( 'memory_limit' )": False,
     "SELECT main.current_setting('memory_limit')": False,
     "SELECT system.main.current_setting('memory_limit')": False,
