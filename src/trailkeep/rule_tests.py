@@ -34,10 +34,8 @@ def run_tests(rules: Sequence[Rule], sources: Mapping[str, Source]) -> Iterator[
         mapped = mapper.map(source, raw)
         refused |= {row["object_id"]: row["reason"] for row in mapped.rejected.to_pylist()}
         natives = {name.removeprefix("$") for name in mapped.events.column_names if name.startswith("$")}
-        connection.register("batch", mapped.events)
-        for row in matcher.match(connection, "batch", source.name, natives).to_pylist():
+        for row in matcher.match(connection, mapped.events, source.name, natives).to_pylist():
             matched.add((row["rule"], row["object_id"]))
-        connection.unregister("batch")
     for number, rule in enumerate(rules):
         for test_number, test in enumerate(rule.tests):
             test_id = f"{number}.{test_number}"

@@ -13,7 +13,7 @@ PARTS = "parts"
 
 
 class Documents:
-    """`tops`, each with the number of the column `u.need<number>` that says in which rows it is wanted."""
+    """`tops`, each with the number of the column `need<number>` that says in which rows it is wanted."""
 
     def __init__(self, tops: Mapping[str, int], available: Collection[str], source: Source) -> None:
         self.tops, self.available, self.source = tops, available, source
@@ -30,17 +30,15 @@ class Documents:
         return f"below{self.tops[top]}[{len(paths)}]"
 
     def read(self) -> str:
-        """The columns of the first layer, over undecided rows `u` and events `e`, once every value is asked for."""
-        columns = ["u.* EXCLUDE (object_id, record_no)"]
+        """The columns of the first layer, over the events, once every value is asked for."""
+        columns = ["*"]
         for top, i in self.tops.items():
-            if not self._in_raw(top):
-                kept = top == RAW or top in self.available
-                sql = f"e.{native(top)}" if kept else native_sql(top, self.source)
-                columns.append(f"CASE WHEN u.need{i} THEN {sql} END AS {native(top)}")
+            if self.source.format == "delimited" and top != RAW and top not in self.available:
+                columns.append(f"CASE WHEN need{i} THEN {native_sql(top, self.source)} END AS {native(top)}")
         if self.parts:
-            needed = " OR ".join(f"u.need{i}" for top, i in self.tops.items() if self._in_raw(top))
+            needed = " OR ".join(f"need{i}" for top, i in self.tops.items() if self._in_raw(top))
             paths = ", ".join(map(json_path, self.parts))
-            columns.append(f"CASE WHEN {needed} THEN json_extract(e.raw_data, [{paths}]) END AS {PARTS}")
+            columns.append(f"CASE WHEN {needed} THEN json_extract(raw_data, [{paths}]) END AS {PARTS}")
         return ", ".join(columns)
 
     def parse(self) -> str:
@@ -51,7 +49,9 @@ class Documents:
                 columns.append(f"CAST({PARTS}[{self.parts.index((top,)) + 1}] AS VARCHAR) AS {native(top)}")
             elif top in self.below:
                 paths = ", ".join(map(json_path, self.below[top]))
-                columns.append(f"json_extract({native(top)}, [{paths}]) AS below{i}")
+                columns.append(
+                    f"CASE WHEN need{i} THEN json_extract({native(top)}, [{paths}]) END AS below{i}"
+                )
         return ", ".join(columns)
 
     def _in_raw(self, top: str) -> bool:

@@ -74,9 +74,14 @@ def pair(node: Pair, source: Source) -> Field:
     return Field(sql, natives=tuple(dict.fromkeys(left.natives + right.natives)))
 
 
+def column_name(top: str) -> str:
+    """The name of the column of a top-level native field, or of the record itself."""
+    return RAW if top == RAW else f"${top}"
+
+
 def native(top: str) -> str:
-    """The column of a top-level native field, or of the record itself."""
-    return RAW if top == RAW else quoted(f"${top}", '"')
+    """That column as SQL."""
+    return RAW if top == RAW else quoted(column_name(top), '"')
 
 
 def native_sql(top: str, source: Source) -> str:

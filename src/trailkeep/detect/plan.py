@@ -4,13 +4,15 @@ A program is a rule's tree with its leaves numbered. Its *relaxed* form takes ev
 passed, so that stored columns alone narrow the rows down before any JSON is read.
 """
 
+import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 import pyarrow.compute as pc
 
+from trailkeep.core.columns import MAPPED
 from trailkeep.core.source import Source
-from trailkeep.detect.fields import Field, pair, resolve
+from trailkeep.detect.fields import RAW, Field, pair, quoted, resolve
 from trailkeep.detect.rules import Rule
 from trailkeep.detect.tree import TEXT, And, Node, Not, Null, Or, Pair, Test
 from trailkeep.detect.vocabulary import Mask, Vocabulary, simplified
@@ -82,6 +84,13 @@ class Plan:
             self.open.append(planned)
         for name in names or ():
             self.named.setdefault(name, []).append(planned)
+
+    @property
+    def columns(self) -> list[str]:
+        """The columns of events that rules read, natives apart."""
+        words = {word for one in self.vocabularies for word in re.findall(r"\w+", one.field.sql)}
+        stored = [quoted(column.name, '"') for column in MAPPED if column.name in words]
+        return [*stored, "object_id", "record_no", "raw_format", RAW]
 
     def _needs(self, ask: Ask) -> list[Need]:
         field = self.vocabularies[ask.field].field

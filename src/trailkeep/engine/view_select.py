@@ -29,7 +29,7 @@ def class_select(source: Source, relation: str, class_uid: int) -> exp.Select:
     named = {
         name: exp.column(_STORED + BY_PATH[name].name, quoted=True) if name in BY_PATH else value.copy()
         for name, value in outputs_of(source).items()
-        if name != "reject"
+        if name not in ("reject", "entity_texts")
     }
     mapped = mapping(source).copy()
     stored = [exp.column(name, quoted=True) for name in _PASSED]
