@@ -13,7 +13,8 @@ import pyarrow as pa
 from trailkeep.alert.derive import derive, read_signals
 from trailkeep.collect.files import LogFile
 from trailkeep.core.failpoint import failpoint
-from trailkeep.lake.commit import commit, intend
+from trailkeep.detect.match import Matcher
+from trailkeep.lake.commit import Batch, commit, intend
 from trailkeep.lake.home import Home
 from trailkeep.lake.ledger import ObjectEntry, mark_done
 from trailkeep.lake.reconcile import reconcile, signals_of
@@ -60,7 +61,7 @@ def ingest(
 ) -> Report:
     """Store `files`. `progress` is told how many files were dealt with, batch by batch."""
     home, report = settings.home, Report()
-    report.recovered = recover(home, settings.matcher.windows)
+    report.recovered = recover(home, windows_of(settings.matcher))
     with home.writer() as writer, open_pool(partial(Worker, settings), workers) as submit:
         pending: deque[tuple[_Pending, int]] = deque()
         for group in split(files, batch_bytes):
@@ -109,9 +110,9 @@ def _finish(
     progress: Callable[[int], None],
 ) -> None:
     waiting, files = pending.popleft()
-    outcomes = [shard.result() for shard in waiting.shards]
-    batch = commit(settings.home, waiting.batch_id, [outcome.shard for outcome in outcomes])
-    report.signals += _alert(settings.home, batch.batch_id, batch.signals, settings.matcher.windows)
+    outcomes: list[Outcome] = [shard.result() for shard in waiting.shards]
+    batch = store(settings, waiting.batch_id, outcomes)
+    report.signals += sum(map(len, batch.signals))
     report.entries += batch.entries
     for outcome in outcomes:
         report.unrecognised += outcome.unrecognised
@@ -119,7 +120,19 @@ def _finish(
     progress(files)
 
 
-def _alert(home: Home, batch_id: str, signals: list[pa.Table], windows: dict[str, int]) -> int:
+def store(settings: Settings, batch_id: str, outcomes: list[Outcome]) -> Batch:
+    """Commit the shards of a batch and derive its alerts."""
+    batch = commit(settings.home, batch_id, [outcome.shard for outcome in outcomes])
+    _alert(settings.home, batch_id, batch.signals, windows_of(settings.matcher))
+    return batch
+
+
+def windows_of(matcher: Matcher) -> dict[str, int]:
+    """Seconds within which signals of a rule about one subject belong together, by rule id."""
+    return {rule.id: rule.window for rule in matcher.rules}
+
+
+def _alert(home: Home, batch_id: str, signals: list[pa.Table], windows: dict[str, int]) -> None:
     """Derive the alerts of a committed batch and mark it done, in one transaction."""
     rows = [signal for table in signals for signal in read_signals(table)]
     failpoint("alerts.before")
@@ -127,4 +140,3 @@ def _alert(home: Home, batch_id: str, signals: list[pa.Table], windows: dict[str
         derive(connection, rows, windows, datetime.now(UTC))
         mark_done(connection, batch_id)
     failpoint("alerts.after")
-    return len(rows)

@@ -5,6 +5,7 @@ The first half of every way that logs take: ingest stores what comes out, hunt o
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
+from datetime import datetime
 from hashlib import sha256
 from typing import Protocol
 
@@ -89,8 +90,7 @@ class Intake:
 
     def put(self, entry: ObjectEntry, records: ObjectRecords) -> None:
         """Records of an object that was read: bad pieces to the sink, good records to the mapper."""
-        table = to_table(records, entry.object_id, key_time(entry.key))
-        table = table.append_column("raw_sha256", _digest_column(sha256s(records)))
+        table = raw_table(records, entry.object_id, key_time(entry.key))
         self._entries[entry.object_id] = entry
         self._sink.opened(entry, table.select(["record_no", "raw_sha256"]))
         for piece in records.bad:
@@ -144,7 +144,9 @@ class Intake:
             self.put(entry, records)
 
 
-def _digest_column(digests: bytes) -> pa.Array:
+def raw_table(records: ObjectRecords, object_id: str, moment: datetime | None) -> pa.Table:
+    """What the mapper takes, and raw_sha256 beside it; `moment` is the time in the object's key."""
+    digests = sha256s(records)
     rows = len(digests) // 32
     fixed = pa.FixedSizeBinaryArray.from_buffers(pa.binary(32), rows, [None, pa.py_buffer(digests)])
-    return fixed.cast(pa.binary())
+    return to_table(records, object_id, moment).append_column("raw_sha256", fixed.cast(pa.binary()))

@@ -69,7 +69,7 @@ class Worker:
         natives = {name.removeprefix("$") for name in events.column_names if name.startswith("$")}
         self.connection.register("batch", events)
         matches = matcher.match(self.connection, "batch", source, natives)
-        signals = make_signals(self.connection, "batch", matches, matcher.rules)
+        signals = make_signals(self.connection, matches, matcher.rules)
         self.connection.unregister("batch")
         return signals
 
@@ -125,6 +125,7 @@ class ShardMaker:
                 file=file,
                 offset=offset,
                 size=len(piece.data),
+                whole=entry.kind == "refused",
             )
         )
 
@@ -133,6 +134,10 @@ class ShardMaker:
         self._bytes += size
         if self._bytes >= FLUSH_BYTES:
             self._flush()
+
+    def resolve(self, pieces: list[tuple[str, int]]) -> None:
+        """Quarantined pieces whose records are among the events now, with how many each holds."""
+        self._shard.resolved += pieces
 
     def close(self) -> Outcome:
         """The finished shard: all files on disk, the counts of every object added up."""

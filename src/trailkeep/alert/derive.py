@@ -58,9 +58,7 @@ def read_signals(table: pa.Table) -> list[Signal]:
     return [_signal(row) for row in table.to_pylist()]
 
 
-def derive(
-    connection: Connection, signals: Iterable[Signal], windows: Mapping[str, int], now: datetime
-) -> int:
+def derive(connection: Connection, signals: Iterable[Signal], windows: Mapping[str, int], now: datetime) -> int:
     """Bring `signals` into the alerts; returns how many were new. `windows`: seconds by rule. Repeatable."""
     fresh = list(_unseen(connection, signals))
     groups: dict[tuple[str, str], list[Signal]] = defaultdict(list)
@@ -109,9 +107,7 @@ def _unseen(connection: Connection, signals: Iterable[Signal]) -> Iterator[Signa
     return (signal for key, signal in unique.items() if key not in seen)
 
 
-def _current(
-    connection: Connection, keys: Iterable[tuple[str, str]]
-) -> dict[tuple[str, str], list[Happening]]:
+def _current(connection: Connection, keys: Iterable[tuple[str, str]]) -> dict[tuple[str, str], list[Happening]]:
     """The alerts of these (rule, subject) pairs that are not closed."""
     found: dict[tuple[str, str], list[Happening]] = defaultdict(list)
     rules: dict[str, list[str]] = defaultdict(list)

@@ -51,9 +51,7 @@ def show_alert(state: Engine, alert_id: int) -> dict[str, Any]:
                 _plain(dict(row._mapping))
                 for row in connection.execute(events.order_by(alert_events.c.time, alert_events.c.event_uid))
             ],
-            "history": [
-                _plain(dict(row._mapping)) for row in connection.execute(history.order_by(alert_history.c.id))
-            ],
+            "history": [_plain(dict(row._mapping)) for row in connection.execute(history.order_by(alert_history.c.id))],
         }
 
 

@@ -28,9 +28,7 @@ def list_alerts(
     home: HomeOption = DEFAULT_HOME,
     status: Annotated[str | None, typer.Option(help="open, acked or closed; all otherwise.")] = None,
     level: Annotated[str | None, typer.Option(help="Least severe level wanted.")] = None,
-    since: Annotated[
-        str | None, typer.Option(help="Alerts with events after this time: 7d, 2026-11-01.")
-    ] = None,
+    since: Annotated[str | None, typer.Option(help="Alerts with events after this time: 7d, 2026-11-01.")] = None,
     format: FormatOption = "table",
 ) -> None:
     """List alerts, most severe first.
@@ -64,24 +62,18 @@ def show(alert: IdArgument, home: HomeOption = DEFAULT_HOME, format: FormatOptio
         "rule_uid",
     ):
         console.print(f"  {name.replace('_', ' '):14}{found[name]}", markup=False, highlight=False)
-    events = Table(
-        "time", "event", "account", "region", "from", "event uid", title="events", title_justify="left"
-    )
+    events = Table("time", "event", "account", "region", "from", "event uid", title="events", title_justify="left")
     for event in found["events"]:
         names = ("time", "event_name", "account_uid", "region", "src_ip", "event_uid")
         events.add_row(*(str(event[name] or "") for name in names))
     console.print(events)
     for step in found["history"]:
         why = f": {step['why']}" if step["why"] else ""
-        console.print(
-            f"  {step['time']} {step['action']} by {step['who']}{why}", markup=False, highlight=False
-        )
+        console.print(f"  {step['time']} {step['action']} by {step['who']}{why}", markup=False, highlight=False)
 
 
 @app.command()
-def ack(
-    alert: IdArgument, who: WhoOption = None, why: WhyOption = None, home: HomeOption = DEFAULT_HOME
-) -> None:
+def ack(alert: IdArgument, who: WhoOption = None, why: WhyOption = None, home: HomeOption = DEFAULT_HOME) -> None:
     """Say that somebody looks at an alert.
 
     Example: trailkeep alerts ack 3 --who dana
@@ -90,9 +82,7 @@ def ack(
 
 
 @app.command()
-def close(
-    alert: IdArgument, why: WhyOption = None, who: WhoOption = None, home: HomeOption = DEFAULT_HOME
-) -> None:
+def close(alert: IdArgument, why: WhyOption = None, who: WhoOption = None, home: HomeOption = DEFAULT_HOME) -> None:
     """Close an alert; the reason is required.
 
     Example: trailkeep alerts close 3 --why "planned change CHG-12"
@@ -101,9 +91,7 @@ def close(
 
 
 @app.command()
-def reopen(
-    alert: IdArgument, why: WhyOption = None, who: WhoOption = None, home: HomeOption = DEFAULT_HOME
-) -> None:
+def reopen(alert: IdArgument, why: WhyOption = None, who: WhoOption = None, home: HomeOption = DEFAULT_HOME) -> None:
     """Open an alert again.
 
     Example: trailkeep alerts reopen 3 --why "not the planned change after all"

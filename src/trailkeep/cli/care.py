@@ -34,9 +34,7 @@ def status(home: HomeOption = DEFAULT_HOME, format: FormatOption = "table") -> N
     Example: trailkeep status
     """
     lake = open_home(home)
-    write_rows(
-        pa.Table.from_pylist(ledger.by_source(lake.state), schema=ledger.BY_SOURCE), format, sys.stdout
-    )
+    write_rows(pa.Table.from_pylist(ledger.by_source(lake.state), schema=ledger.BY_SOURCE), format, sys.stdout)
     for row in pieces.reasons(lake.state):
         print(f"in quarantine: {row['pieces']:,} pieces: {row['reason']}", file=sys.stderr)
 
@@ -55,7 +53,7 @@ def compact(
     from trailkeep.lake.compact import compact as compact_lake
 
     lake = open_home(home)
-    recover(lake, setup.windows_of(setup.rules_of(rules, lake.cache)))
+    recover(lake, {rule.id: rule.window for rule in setup.rules_of(rules, lake.cache).rules})
     report = compact_lake(lake, grace=timedelta(minutes=grace_minutes))
     print(report)
 
@@ -89,6 +87,6 @@ def retry(
     lake = open_home(home)
     reading = setup.reading_of(sources, None, limit_mb)
     matcher = setup.matcher_of(setup.rules_of(rules, lake.cache), dict(reading.sources))
-    stored, left = retry_pieces(setup.settings_of(lake, reading, matcher))
-    print(f"{stored:,} records stored, {left:,} pieces stay in the quarantine")
-    raise typer.Exit(1 if left else 0)
+    done = retry_pieces(setup.settings_of(lake, reading, matcher))
+    print(f"{done.stored:,} records stored, {done.left:,} pieces stay in the quarantine")
+    raise typer.Exit(1 if done.left else 0)

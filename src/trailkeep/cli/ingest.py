@@ -45,8 +45,7 @@ def ingest(
     no_rules: Annotated[bool, typer.Option("--no-rules", help="Store only; run no rules.")] = False,
     workers: WorkersOption = None,
     limit_mb: LimitOption = DEFAULT_LIMIT_MB,
-    batch_mb: Annotated[float, typer.Option(help="Raw megabytes in one commit.", min=0.01)] = BATCH_BYTES
-    / 2**20,
+    batch_mb: Annotated[float, typer.Option(help="Raw megabytes in one commit.", min=0.01)] = BATCH_BYTES / 2**20,
 ) -> None:
     """Store log files: recognise, map, run rules, commit. Exactly once, however often it is run.
 
@@ -89,11 +88,7 @@ def tell(report: Report, files: list[LogFile]) -> None:
         print(f"  {report.signals:,} signals; see `trailkeep alerts list`")
     for key, reason in _first([*report.unrecognised, *report.failed]):
         print(f"{key}: {reason}", file=sys.stderr)
-    bad = [
-        (e.key, f"{e.quarantined} of {e.records} records quarantined")
-        for e in report.entries
-        if e.quarantined
-    ]
+    bad = [(e.key, f"{e.quarantined} of {e.records} records quarantined") for e in report.entries if e.quarantined]
     for key, reason in _first(bad):
         print(f"{key}: {reason}; see `trailkeep quarantine list`", file=sys.stderr)
     if not stored:
@@ -141,9 +136,7 @@ def hunt(
     source: SourceOption = None,
     sources: SourcesOption = None,
     format: FormatOption = "table",
-    fail_on: Annotated[
-        str | None, typer.Option(help="Exit 1 if a rule of this level or above matched.")
-    ] = None,
+    fail_on: Annotated[str | None, typer.Option(help="Exit 1 if a rule of this level or above matched.")] = None,
     workers: WorkersOption = None,
     limit_mb: LimitOption = DEFAULT_LIMIT_MB,
 ) -> None:

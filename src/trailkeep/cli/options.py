@@ -21,9 +21,7 @@ HomeOption = Annotated[
     Path,
     typer.Option("--home", envvar="TRAILKEEP_HOME", help="Folder of the lake.", show_default="~/.trailkeep"),
 ]
-FormatOption = Annotated[
-    str, typer.Option("--format", callback=_format, help=f"Output: {', '.join(FORMATS)}.")
-]
+FormatOption = Annotated[str, typer.Option("--format", callback=_format, help=f"Output: {', '.join(FORMATS)}.")]
 SourceOption = Annotated[
     str | None, typer.Option("--source", help="Read every file as this source; recognised otherwise.")
 ]

@@ -43,11 +43,6 @@ def settings_of(home: Home, reading: Reading, matcher: Matcher) -> Settings:
     return Settings(home, reading, matcher, events_arrow_schema(events_table(home)))
 
 
-def windows_of(pack: RulePack) -> dict[str, int]:
-    """Seconds within which signals of a rule about one subject belong together, by rule id."""
-    return {rule.id: rule.window for rule in pack.rules}
-
-
 def user_cache() -> Path:
     """Where compiled rules are kept when no lake is involved."""
     return Path("~/.cache/trailkeep/rules").expanduser()

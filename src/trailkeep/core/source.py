@@ -35,14 +35,10 @@ class Source(BaseModel):
     title: str
     version: int = Field(ge=1, description="map_version: raised whenever map.sql changes what it yields")
     format: Literal["json", "delimited"]
-    envelope: str | None = Field(
-        default=None, description="key of the array that holds a JSON object's records"
-    )
+    envelope: str | None = Field(default=None, description="key of the array that holds a JSON object's records")
     recognise: Recognise
     logsource: dict[str, str] = Field(description="Sigma logsource that selects this source")
-    shape: dict[str, Any] = Field(
-        description="field -> SQL type, or nested shape; what map.sql can read as r.field"
-    )
+    shape: dict[str, Any] = Field(description="field -> SQL type, or nested shape; what map.sql can read as r.field")
     fields: dict[str, str] = Field(
         description="native field -> SQL over stored columns with exactly its value; others read raw_data"
     )
@@ -79,7 +75,5 @@ def load_source(folder: Path) -> Source:
 
 def load_sources(*roots: Path) -> dict[str, Source]:
     """Name -> source of every folder under the shipped sources and `roots`; a user's folder wins by name."""
-    folders = [
-        f for root in (SHIPPED, *roots) for f in sorted(root.iterdir()) if (f / "source.yaml").is_file()
-    ]
+    folders = [f for root in (SHIPPED, *roots) for f in sorted(root.iterdir()) if (f / "source.yaml").is_file()]
     return {folder.name: load_source(folder) for folder in folders}

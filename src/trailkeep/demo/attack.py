@@ -83,9 +83,7 @@ def _become_admin(who: Cast) -> Iterator[Step]:
     user = {"user": NEW_USER, "user_id": who.console.principal_id}
     yield Step(clock, _BY_NAME["CreateUser"], who.leaked, user)
     yield Step(clock + 19, _BY_NAME["AttachUserPolicy"], who.leaked, user)
-    yield Step(
-        clock + 48, _BY_NAME["CreateAccessKey"], who.leaked, user | {"long_key": who.admin.access_key or ""}
-    )
+    yield Step(clock + 48, _BY_NAME["CreateAccessKey"], who.leaked, user | {"long_key": who.admin.access_key or ""})
     yield Step(clock + 77, _BY_NAME["CreateLoginProfile"], who.leaked, user)
     login = replace(
         _BY_NAME["ConsoleLogin"],
@@ -155,9 +153,7 @@ def _destroy(world: World, who: Cast) -> Iterator[Step]:
     victims = world.pools[who.admin.account]["instance"][1:5]
     before: Json = {"code": 16, "name": "running"}
     after: Json = {"code": 32, "name": "shutting-down"}
-    changes: Json = [
-        {"instanceId": victim, "currentState": after, "previousState": before} for victim in victims[:2]
-    ]
+    changes: Json = [{"instanceId": victim, "currentState": after, "previousState": before} for victim in victims[:2]]
     pair = replace(
         _BY_NAME["TerminateInstances"],
         request={"instancesSet": {"items": [{"instanceId": victim} for victim in victims[:2]]}},

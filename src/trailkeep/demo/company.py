@@ -93,9 +93,7 @@ def _moment(midnight: int, rng: Random) -> int:
 
 def _work(world: World, sessions: Sessions, midnight: int, rng: Random) -> Iterator[_Call]:
     """What people, deployments, applications and AWS itself do all day."""
-    templates = [
-        template for template in TEMPLATES if not template.sensitive and template.service != "signin"
-    ]
+    templates = [template for template in TEMPLATES if not template.sensitive and template.service != "signin"]
     bounds = list(accumulate(template.weight for template in templates))
     for account, count in _EVENTS.items():
         for template in rng.choices(templates, cum_weights=bounds, k=count):
@@ -117,9 +115,7 @@ def _logins(world: World, sessions: Sessions, midnight: int, rng: Random) -> Ite
             yield _call(world, rng, login, sessions.at(actor, when), when, "us-east-1")
 
 
-def _legacy_deploys(
-    world: World, sessions: Sessions, who: attack.Cast, midnight: int, rng: Random
-) -> Iterator[_Call]:
+def _legacy_deploys(world: World, sessions: Sessions, who: attack.Cast, midnight: int, rng: Random) -> Iterator[_Call]:
     """The leaked key where it belongs: hourly uploads of the old CI system."""
     by_name = {template.name: template for template in TEMPLATES}
     for hour in range(24):
@@ -128,9 +124,7 @@ def _legacy_deploys(
             yield _call(world, rng, by_name[name], sessions.at(who.owner, when), when, "us-east-1")
 
 
-def _intrusion(
-    world: World, sessions: Sessions, who: attack.Cast, midnight: int, rng: Random
-) -> Iterator[_Call]:
+def _intrusion(world: World, sessions: Sessions, who: attack.Cast, midnight: int, rng: Random) -> Iterator[_Call]:
     group = world.pools[_PRODUCTION]["group"][0]
     # A session of its own: `sessions` knows the leaked key only from its owner's address.
     stolen = Sessions(_SEED + 1)

@@ -19,9 +19,7 @@ class Fields(dict[str, str]):
 
     __slots__ = ("_pools", "_rng", "session", "when")
 
-    def __init__(
-        self, rng: Random, pools: Pools, session: Session, when: int, account: str, region: str
-    ) -> None:
+    def __init__(self, rng: Random, pools: Pools, session: Session, when: int, account: str, region: str) -> None:
         super().__init__(
             account=account,
             region=region,

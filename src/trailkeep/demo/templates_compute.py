@@ -268,9 +268,7 @@ TEMPLATES = (
         },
     ),
     Template("ecs", "DescribeTasks", 4, "ci app", {"cluster": "<cluster>", "tasks": [_TASK_ARN]}),
-    Template(
-        "ecs", "DescribeServices", 4, "ci human", {"cluster": "<cluster>", "services": ["<repository>"]}
-    ),
+    Template("ecs", "DescribeServices", 4, "ci human", {"cluster": "<cluster>", "services": ["<repository>"]}),
     Template(
         "ecs",
         "SubmitTaskStateChange",
@@ -342,9 +340,7 @@ TEMPLATES = (
     ),
     Template("monitoring", "DescribeAlarms", 4, "app human ci", {"maxRecords": 100}),
     Template("monitoring", "ListMetrics", 3, "app human", {"namespace": "AWS/EC2"}),
-    Template(
-        "tagging", "GetResources", 2, "app ci", {"resourcesPerPage": 100, "tagFilters": [{"key": "team"}]}
-    ),
+    Template("tagging", "GetResources", 2, "app ci", {"resourcesPerPage": 100, "tagFilters": [{"key": "team"}]}),
     Template("route53", "ListHostedZones", 1, "ci human", {}),
     Template(
         "route53",

@@ -64,9 +64,7 @@ TEMPLATES = (
         },
         _ROLE,
     ),
-    Template(
-        "sts", "GetSessionToken", 0.3, "user", {"durationSeconds": 43200}, {"credentials": _CREDENTIALS}
-    ),
+    Template("sts", "GetSessionToken", 0.3, "user", {"durationSeconds": 43200}, {"credentials": _CREDENTIALS}),
     _iam("GetRole", 4, "ci", {"roleName": "<role>"}),
     _iam("GetUser", 1, "user human", {"userName": "<user>"}),
     _iam("GetPolicy", 2, "ci", {"policyArn": "arn:aws:iam::<account>:policy/<policy>"}),
@@ -216,9 +214,7 @@ TEMPLATES = (
         "ci",
         {
             "trailName": _TRAIL,
-            "eventSelectors": [
-                {"readWriteType": "WriteOnly", "includeManagementEvents": True, "dataResources": []}
-            ],
+            "eventSelectors": [{"readWriteType": "WriteOnly", "includeManagementEvents": True, "dataResources": []}],
         },
         sensitive=True,
     ),
@@ -267,11 +263,7 @@ TEMPLATES = (
             ]
         },
     ),
-    Template(
-        "health", "DescribeEventAggregates", 3, "human service", {"aggregateField": "eventTypeCategory"}
-    ),
-    Template(
-        "ce", "GetCostAndUsage", 0.5, "human app", {"granularity": "DAILY", "metrics": ["UnblendedCost"]}
-    ),
+    Template("health", "DescribeEventAggregates", 3, "human service", {"aggregateField": "eventTypeCategory"}),
+    Template("ce", "GetCostAndUsage", 0.5, "human app", {"granularity": "DAILY", "metrics": ["UnblendedCost"]}),
     Template("support", "DescribeTrustedAdvisorChecks", 0.3, "human", {"language": "en"}),
 )

@@ -45,9 +45,7 @@ def _object(name: str, weight: float, actors: str, **more: Json) -> Template:
     )
 
 
-def _bucket(
-    name: str, weight: float, actors: str, request: Mapping[str, Json], sensitive: bool = False
-) -> Template:
+def _bucket(name: str, weight: float, actors: str, request: Mapping[str, Json], sensitive: bool = False) -> Template:
     """An S3 management event on one bucket."""
     request = {"bucketName": "<bucket>", "Host": _HOST, **request}
     return Template("s3", name, weight, actors, request, None, [_BUCKET], _TRANSFER, sensitive=sensitive)
@@ -81,17 +79,13 @@ _NO_BLOCK: Json = {
 
 TEMPLATES = (
     _object("GetObject", 76, "app app forwarded forwarded service service account human ci"),
-    _object(
-        "PutObject", 42, "app service service forwarded ci", **{"x-amz-acl": "bucket-owner-full-control"}
-    ),
+    _object("PutObject", 42, "app service service forwarded ci", **{"x-amz-acl": "bucket-owner-full-control"}),
     _object("HeadObject", 13, "app ci"),
     _object("DeleteObject", 7, "app ci"),
     _object("CopyObject", 4, "app", **{"x-amz-copy-source": "<bucket>/<object>"}),
     _object("UploadPart", 6, "app", partNumber="<small>", uploadId="<id2>"),
     _object("CompleteMultipartUpload", 3, "app", uploadId="<id2>"),
-    _bucket(
-        "ListObjects", 9, "app human ci", {"prefix": "exports/", "max-keys": "1000", "encoding-type": "url"}
-    ),
+    _bucket("ListObjects", 9, "app human ci", {"prefix": "exports/", "max-keys": "1000", "encoding-type": "url"}),
     _bucket("GetBucketAcl", 12, "service service app", {"acl": ""}),
     _bucket("GetBucketLocation", 6, "human ci app", {"location": ""}),
     _bucket("GetBucketPolicy", 4, "ci human", {"policy": ""}),
@@ -108,9 +102,7 @@ TEMPLATES = (
         {"publicAccessBlock": "", "PublicAccessBlockConfiguration": _NO_BLOCK},
         True,
     ),
-    Template(
-        "s3", "ListBuckets", 3, "human ci app", {"Host": "s3.<region>.amazonaws.com"}, None, None, _TRANSFER
-    ),
+    Template("s3", "ListBuckets", 3, "human ci app", {"Host": "s3.<region>.amazonaws.com"}, None, None, _TRANSFER),
     Template(
         "s3",
         "PutObject",
@@ -171,9 +163,7 @@ TEMPLATES = (
     Template("kms", "ListAliases", 3, "human ci", {"limit": 100}),
     Template("secretsmanager", "GetSecretValue", 9, "app app ci", {"secretId": _SECRET_ARN}),
     Template("secretsmanager", "DescribeSecret", 2, "ci", {"secretId": _SECRET_ARN}),
-    Template(
-        "secretsmanager", "ListSecrets", 0.5, "human ci", {"maxResults": 50, "includePlannedDeletion": False}
-    ),
+    Template("secretsmanager", "ListSecrets", 0.5, "human ci", {"maxResults": 50, "includePlannedDeletion": False}),
     Template(
         "ssm",
         "GetParameter",
@@ -183,9 +173,7 @@ TEMPLATES = (
         None,
         [{"accountId": "<account>", "ARN": "arn:aws:ssm:<region>:<account>:parameter<parameter>"}],
     ),
-    Template(
-        "ssm", "GetParametersByPath", 3, "app", {"path": "/prod/", "recursive": True, "withDecryption": True}
-    ),
+    Template("ssm", "GetParametersByPath", 3, "app", {"path": "/prod/", "recursive": True, "withDecryption": True}),
     Template(
         "ssm",
         "UpdateInstanceInformation",
@@ -252,12 +240,8 @@ TEMPLATES = (
     ),
     Template("logs", "CreateLogGroup", 1, "app ci", {"logGroupName": "<log_group>"}),
     Template("logs", "DescribeLogGroups", 5, "human ci", {"logGroupNamePrefix": "/aws/lambda", "limit": 50}),
-    Template(
-        "logs", "DescribeLogStreams", 3, "human", {"logGroupName": "<log_group>", "orderBy": "LastEventTime"}
-    ),
-    Template(
-        "logs", "FilterLogEvents", 1, "human", {"logGroupName": "<log_group>", "startTime": "<#now_ms>"}
-    ),
+    Template("logs", "DescribeLogStreams", 3, "human", {"logGroupName": "<log_group>", "orderBy": "LastEventTime"}),
+    Template("logs", "FilterLogEvents", 1, "human", {"logGroupName": "<log_group>", "startTime": "<#now_ms>"}),
     Template("logs", "PutRetentionPolicy", 0.3, "ci", {"logGroupName": "<log_group>", "retentionInDays": 90}),
     Template("logs", "DeleteLogGroup", 0.05, "ci human", {"logGroupName": "<log_group>"}, sensitive=True),
     Template("dynamodb", "DescribeTable", 4, "app ci", {"tableName": "<table>"}),

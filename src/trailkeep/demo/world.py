@@ -158,21 +158,15 @@ def _principals(
     number = accounts.index(account)
     role = f"AWSReservedSSO_{rng.choice(('Developer', 'PowerUser', 'ReadOnly'))}_{hexes(rng, 16)}"
     role_id = unique_id(rng, "AROA")
-    offices = tuple(f"203.0.113.{10 + number}" for _ in range(2)) + tuple(
-        f"198.51.100.{40 + n}" for n in range(40)
-    )
+    offices = tuple(f"203.0.113.{10 + number}" for _ in range(2)) + tuple(f"198.51.100.{40 + n}" for n in range(40))
     runners = tuple(f"192.0.2.{n}" for n in range(10, 42))
     ci_agents = (agents.TERRAFORM, agents.CLI, agents.BOTO)
 
-    def assumed(
-        kind: str, name: str, session: str, ips: tuple[str, ...], used: tuple[str, ...], hours: int
-    ) -> Actor:
+    def assumed(kind: str, name: str, session: str, ips: tuple[str, ...], used: tuple[str, ...], hours: int) -> Actor:
         return Actor(kind, account, name, session, unique_id(rng, "AROA"), ips, used, hours)
 
     humans = tuple(
-        Actor(
-            "human", account, role, person, role_id, (rng.choice(offices),), (agents.BROWSER, agents.CLI), 8
-        )
+        Actor("human", account, role, person, role_id, (rng.choice(offices),), (agents.BROWSER, agents.CLI), 8)
         for person in pools["person"]
     )
     ci = tuple(
@@ -192,9 +186,7 @@ def _principals(
         )
         for name in pools["user"][:3]
     )
-    services = tuple(
-        Actor("service", account, host, "", "", (host,), (host,), 24) for host in pools["service_host"]
-    )
+    services = tuple(Actor("service", account, host, "", "", (host,), (host,), 24) for host in pools["service_host"])
     peers = tuple(
         Actor(
             "account",
@@ -235,6 +227,4 @@ def _application(rng: Random, pools: Pools, number: int, assumed: Callable[..., 
         used = (agents.JAVA, agents.SSM_AGENT, agents.NODE)
         return assumed("app", rng.choice(pools["role"]), rng.choice(pools["instance"]), (private,), used, 6)
     public = f"198.51.100.{100 + rng.randrange(30)}"
-    return assumed(
-        "app", rng.choice(pools["role"]), rng.choice(pools["function"]), (public,), (agents.BOTO,), 6
-    )
+    return assumed("app", rng.choice(pools["role"]), rng.choice(pools["function"]), (public,), (agents.BOTO,), 6)

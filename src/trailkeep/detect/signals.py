@@ -12,34 +12,37 @@ from trailkeep.engine.duckdb import Connection
 SIGNAL_SOURCE = "trailkeep_signal"
 
 # A signal tells by itself what an alert needs; the event stays where it is, found by event_uid and record.
-_SIGNALS = f"""
+_SIGNALS = """
     SELECT *, unhex(sha256(raw_data)) AS raw_sha256
     FROM (
         SELECT
-            e.time, '{SIGNAL_SOURCE}' AS source, e.account_uid, e.region, e.service, e.event_name, e.principal,
+            e.time, $source AS source, e.account_uid, e.region, e.service, e.event_name, e.principal,
             e.src_ip, e.access_key, left(sha256(r.uid || ':' || e.event_uid), 32) AS event_uid,
             2004::INTEGER AS class_uid, 1::INTEGER AS activity_id, r.severity_id, 1::INTEGER AS status_id,
             left(sha256(r.uid || ':' || e.event_uid), 32) AS finding_uid, r.title AS finding_title,
             r.uid AS rule_uid, e.event_uid AS related_event, e.object_id, e.record_no, 1::INTEGER AS map_version,
-            to_json({{
+            to_json({
                 'rule': r.uid, 'version': r.version, 'title': r.title, 'level': r.level, 'tags': r.tags::JSON,
                 'source': e.source, 'event': e.event_uid, 'object': e.object_id, 'record': e.record_no
-            }})::VARCHAR AS raw_data
+            })::VARCHAR AS raw_data
         FROM matches m
         JOIN matched_rules r ON r.rule = m.rule
-        JOIN {{relation}} e ON e.object_id = m.object_id AND e.record_no = m.record_no
+        JOIN batch e ON e.object_id = m.object_id AND e.record_no = m.record_no
         ORDER BY e.object_id, e.record_no, r.uid
     )
 """
 
 
-def make_signals(connection: Connection, relation: str, matches: pa.Table, rules: Sequence[Rule]) -> pa.Table:
-    """One row for each match; `matches` has object_id, record_no and rule, an index into `rules`."""
+def make_signals(connection: Connection, matches: pa.Table, rules: Sequence[Rule]) -> pa.Table:
+    """One row for each match on the events that the connection knows as `batch`.
+
+    `matches` has object_id, record_no and rule, an index into `rules`.
+    """
     facts = [_facts(number, rules[number]) for number in sorted(set(matches["rule"].to_pylist()))]
     connection.register("matches", matches)
     connection.register("matched_rules", pa.Table.from_pylist(facts, schema=_FACTS))
     try:
-        return connection.sql(_SIGNALS.format(relation=relation)).to_arrow_table()
+        return connection.execute(_SIGNALS, {"source": SIGNAL_SOURCE}).to_arrow_table()
     finally:
         connection.unregister("matches")
         connection.unregister("matched_rules")

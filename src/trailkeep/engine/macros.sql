@@ -31,7 +31,7 @@ CREATE OR REPLACE TEMP MACRO epoch_time(seconds) AS try(to_timestamp(TRY_CAST(se
 
 -- An ARN without the object key that an S3 ARN may carry, and without punctuation of the sentence around it.
 CREATE OR REPLACE TEMP MACRO arn_entity(arn) AS CASE
-    WHEN contains(arn, ':s3:::') THEN regexp_extract(arn, '^arn:aws[a-z-]*:s3:::[^/\s]+')
+    WHEN contains(arn, ':s3:::') THEN split_part(split_part(arn, '/', 1), ' ', 1)
     ELSE rtrim(arn, '.,;:)''')
 END;
 
@@ -40,40 +40,47 @@ CREATE OR REPLACE TEMP MACRO arn_account(arn) AS
     CASE WHEN length(split_part(arn, ':', 5)) = 12 THEN split_part(arn, ':', 5) END;
 
 -- The user, role, bucket or instance an ARN names, or null.
-CREATE OR REPLACE TEMP MACRO arn_name(arn) AS nullif(regexp_extract(arn,
-    '^arn:aws[a-z-]*:(?:s3:::|sts::\d*:(?:assumed-role|federated-user)/|(?:iam::\d*:(?:user|role)|ec2:[^:]*:\d*:instance)/(?:.*/)?)([^/*\s]+)',
-    1), '');
+CREATE OR REPLACE TEMP MACRO arn_name(arn) AS CASE
+    WHEN contains(arn, ':s3:::') THEN nullif(split_part(arn, ':', 6), '')
+    WHEN contains(arn, ':assumed-role/') OR contains(arn, ':federated-user/') THEN nullif(split_part(arn, '/', 2), '')
+    WHEN contains(arn, ':role/') OR contains(arn, ':user/') OR contains(arn, ':instance/')
+        THEN nullif(nullif(split_part(arn, '/', -1), '*'), '')
+END;
 
--- Tokens of JSON text that may be entities. An object key is one token, so that nothing inside it is taken for an entity;
--- so is an S3 ARN with its key. Backslashes allow for JSON inside JSON strings (policy documents).
+-- Tokens of JSON text that may be entities: ARNs, access keys, instances, accounts, names under keys that hold such
+-- names, addresses. An object key with its value is one token, and so is an S3 ARN with its key, so that nothing inside
+-- them is taken for an entity. Backslashes allow for JSON inside JSON strings (policy documents).
 CREATE OR REPLACE TEMP MACRO entity_tokens(json_text) AS regexp_extract_all(json_text,
-    '"(?:[kK]ey|objectKey|[pP]refix|[mM]arker|key-marker|start-after)":"(?:[^"\\]|\\.)*'
+    '"(?:[kK]ey|objectKey|[pP]refix|[mM]arker|key-marker|start-after)":"(?:[^"\\]|\\.)*"'
     || '|arn:aws[a-z-]*:s3:::[^"\\]*'
     || '|arn:aws[^"\\\s]*'
-    || '|\b(?:AKIA|ASIA|ABIA|ACCA)[A-Z0-9]{16}\b'
+    || '|(?:AKIA|ASIA|ABIA|ACCA)[A-Z0-9]{16}'
     || '|\bm?i-[0-9a-f]{8}(?:[0-9a-f]{9})?\b'
     || '|"\d{12}\\*"'
-    || '|"(?:userName|UserName|username|newUserName|roleName|RoleName|bucketName|BucketName|bucket|Bucket|s3BucketName|S3BucketName|s3Bucket)\\*": ?\\*"[^"\\]+'
+    || '|"(?:userName|UserName|username|newUserName|roleName|RoleName|bucketName|BucketName|bucket|Bucket|s3BucketName'
+    || '|S3BucketName|s3Bucket)\\*": ?\\*"[^"\\]+'
     || '|\b\d{1,3}(?:\.\d{1,3}){3}\b'
     || '|["\s,][0-9a-fA-F]{0,4}:[0-9a-fA-F:.]*:[0-9a-fA-F:.]*');
 
--- A token as an entity, or null where it is none.
+-- A token that is no ARN as an entity, or null. Only object keys and accounts end in a quote; only names have a `":`.
 CREATE OR REPLACE TEMP MACRO token_entity(token) AS CASE
-    WHEN starts_with(token, 'arn:') THEN arn_entity(token)
-    WHEN regexp_matches(token, '^"(?:[kK]ey|objectKey|[pP]refix|[mM]arker|key-marker|start-after)"') THEN NULL
-    WHEN regexp_matches(token, '^"[A-Za-z]\w*\\*": ?') THEN regexp_extract(token, '[^"]*$')
-    WHEN regexp_matches(token, '^["\s,]?[0-9a-fA-F]*[:.]')
-        THEN CASE WHEN is_ip(ltrim(token, '", ')) THEN ltrim(token, '", ') END
-    ELSE trim(token, '"\')
+    WHEN NOT starts_with(token, '"') THEN CASE
+        WHEN NOT contains(token, ':') AND NOT contains(token, '.') THEN token
+        WHEN is_ip(ltrim(token, ', ')) THEN ltrim(token, ', ')
+    END
+    WHEN ends_with(token, '"') THEN CASE WHEN regexp_full_match(token, '"\d{12}\\*"') THEN token[2:13] END
+    WHEN contains(token, '":') THEN split_part(token, '"', -1)
+    WHEN is_ip(token[2:]) THEN token[2:]
 END;
 
--- Every entity in some known values and in JSON text, each once.
-CREATE OR REPLACE TEMP MACRO entities_of(known, tokens) AS list_distinct(flatten([
+-- Every entity in some known values, in ARNs (the account and the name in each too) and in other tokens, each once.
+CREATE OR REPLACE TEMP MACRO entities_of(known, arns, tokens) AS list_distinct(list_concat(
     known,
     list_transform(tokens, lambda token: token_entity(token)),
-    list_transform(tokens, lambda token: CASE WHEN starts_with(token, 'arn:') THEN arn_account(token) END),
-    list_transform(tokens, lambda token: CASE WHEN starts_with(token, 'arn:') THEN arn_name(token) END)
-]));
+    arns,
+    list_transform(arns, lambda arn: arn_account(arn)),
+    list_transform(arns, lambda arn: arn_name(arn))
+));
 
 -- A time as RFC 3339 text in UTC, with a fraction of a second only where it has one.
 CREATE OR REPLACE TEMP MACRO rfc3339(moment) AS

@@ -236,9 +236,7 @@ def _value(node: Any) -> exp.Expression:
     """The value of a node: a leaf, or a struct that is null when all in it is null."""
     if isinstance(node, exp.Expression):
         return node
-    fields = [
-        exp.PropertyEQ(this=exp.to_identifier(name), expression=_value(inner)) for name, inner in node.items()
-    ]
+    fields = [exp.PropertyEQ(this=exp.to_identifier(name), expression=_value(inner)) for name, inner in node.items()]
     empty = exp.and_(*(leaf.copy().is_(exp.null()) for leaf in _all_leaves(node)))
     return exp.Case().when(empty, exp.null()).else_(exp.Struct(expressions=fields))
 

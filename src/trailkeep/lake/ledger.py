@@ -7,7 +7,7 @@ from hashlib import sha256
 from typing import Any
 
 import pyarrow as pa
-from sqlalchemy import Column, Connection, Engine, func, insert, select, update
+from sqlalchemy import Column, Connection, Engine, and_, delete, func, insert, not_, select, update
 from sqlalchemy.dialects.postgresql import insert as postgresql_insert
 from sqlalchemy.dialects.sqlite import insert as sqlite_insert
 
@@ -65,6 +65,7 @@ class QuarantineEntry:
     file: str
     offset: int
     size: int
+    whole: bool  # the piece is a file, as fetched, of which nothing could be read
 
     @property
     def id(self) -> str:
@@ -118,12 +119,14 @@ def _lookup(state: Engine, column: Column[Any], digests: Iterable[str]) -> dict[
     found: dict[str, ObjectEntry] = {}
     with reading(state) as connection:
         for start in range(0, len(wanted), 500):
-            query = select(*_ENTRY_COLUMNS).where(column.in_(wanted[start : start + 500]))
+            query = select(*_ENTRY_COLUMNS).where(column.in_(wanted[start : start + 500]), not_(_HOLLOW))
             for row in connection.execute(query):
                 found[row._mapping[column.name]] = ObjectEntry(**row._mapping)
     return found
 
 
+# Objects of which nothing could be stored: they may come again, and then count as new.
+_HOLLOW = and_(objects.c.stored == 0, objects.c.quarantined > 0)
 _ENTRY_COLUMNS = tuple(objects.c[name] for name in ObjectEntry.__dataclass_fields__)
 
 
@@ -132,7 +135,7 @@ def record_batch(
     batch_id: str,
     entries: list[ObjectEntry],
     pieces: list[QuarantineEntry],
-    resolved: list[str],
+    resolved: list[tuple[str, int]],
 ) -> None:
     """Write the ledger and quarantine rows of a committed batch, once however often it is called."""
     now = datetime.now(UTC)
@@ -140,30 +143,45 @@ def record_batch(
     piece_rows = [asdict(piece) | {"id": piece.id, "state": "open", "added": now} for piece in pieces]
     upsert = sqlite_insert if state.dialect.name == "sqlite" else postgresql_insert
     with state.begin() as connection:
+        _supersede(connection, entries)
         if entry_rows:
             connection.execute(upsert(objects).on_conflict_do_nothing(), entry_rows)
         if piece_rows:
             connection.execute(upsert(quarantine).on_conflict_do_nothing(), piece_rows)
-        _resolve(connection, resolved)
+        for piece, records in resolved:
+            _resolve(connection, piece, records)
         connection.execute(update(batches).where(batches.c.batch_id == batch_id).values(state="stored"))
 
 
-def _resolve(connection: Connection, ids: list[str]) -> None:
-    """Count quarantined pieces that a retry has stored as stored; a piece counts once."""
-    for piece in ids:
-        closed = connection.execute(
-            update(quarantine)
-            .where(quarantine.c.id == piece, quarantine.c.state == "open")
-            .values(state="stored")
+def _supersede(connection: Connection, entries: list[ObjectEntry]) -> None:
+    """Files that could not be read before and now can: their old rows and pieces are settled."""
+    readable = [entry.stored_sha256 for entry in entries if entry.stored]
+    for start in range(0, len(readable), 500):
+        same = objects.c.stored_sha256.in_(readable[start : start + 500])
+        hollow = select(objects.c.sha256).where(same, _HOLLOW)
+        digests = list(connection.execute(hollow).scalars())
+        if digests:
+            settled = update(quarantine).where(quarantine.c.sha256.in_(digests)).values(state="stored")
+            connection.execute(settled)
+            connection.execute(delete(objects).where(objects.c.sha256.in_(digests), _HOLLOW))
+
+
+def _resolve(connection: Connection, piece: str, records: int) -> None:
+    """Count the records of a quarantined piece that a retry has stored; a piece counts once."""
+    still_open = (quarantine.c.id == piece, quarantine.c.state == "open")
+    if not connection.execute(update(quarantine).where(*still_open).values(state="stored")).rowcount:
+        return
+    owner = select(quarantine.c.sha256, quarantine.c.key).where(quarantine.c.id == piece)
+    digest, key = connection.execute(owner).one()
+    connection.execute(
+        update(objects)
+        .where(objects.c.sha256 == digest, objects.c.key == key)
+        .values(
+            records=objects.c.records + records - 1,
+            stored=objects.c.stored + records,
+            quarantined=objects.c.quarantined - 1,
         )
-        if closed.rowcount:
-            owner = select(quarantine.c.sha256, quarantine.c.key).where(quarantine.c.id == piece)
-            digest, key = connection.execute(owner).one()
-            connection.execute(
-                update(objects)
-                .where(objects.c.sha256 == digest, objects.c.key == key)
-                .values(stored=objects.c.stored + 1, quarantined=objects.c.quarantined - 1)
-            )
+    )
 
 
 def by_source(state: Engine) -> list[dict[str, Any]]:

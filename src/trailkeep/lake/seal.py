@@ -14,9 +14,6 @@ def merkle_root(digests: Iterable[bytes]) -> bytes:
     if not level:
         return sha256().digest()
     while len(level) > 1:
-        pairs = [
-            sha256(b"\1" + left + right).digest()
-            for left, right in zip(level[::2], level[1::2], strict=False)
-        ]
+        pairs = [sha256(b"\1" + left + right).digest() for left, right in zip(level[::2], level[1::2], strict=False)]
         level = pairs + level[len(pairs) * 2 :]
     return level[0]

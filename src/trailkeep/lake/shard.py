@@ -30,12 +30,10 @@ class Shard:
     pieces: list[QuarantineEntry] = field(default_factory=list)
     signals: list[pa.Table] = field(default_factory=list)
     roots: dict[str, bytes] = field(default_factory=dict)  # object_id -> Merkle root of its stored records
-    resolved: list[str] = field(default_factory=list)  # quarantined pieces that are stored now
+    resolved: list[tuple[str, int]] = field(default_factory=list)  # pieces stored after all, their records
 
 
-def write_events(
-    folder: Path, name: str, events: pa.Table, schema: pa.Schema, level: int = 3
-) -> Iterator[str]:
+def write_events(folder: Path, name: str, events: pa.Table, schema: pa.Schema, level: int = 3) -> Iterator[str]:
     """Write `events`, sorted, as one file a partition (day, source); yields each path once it is on disk.
 
     `schema` carries the Iceberg field ids; columns that are null throughout are left out.

@@ -90,6 +90,4 @@ def _damaged_member(data: bytes, start: int, room: int) -> tuple[bytes, int, str
 
 def _check(room: int) -> None:
     if room < 0:
-        raise InputError(
-            "decompresses to more than the limit: raise the limit if the object is to be trusted"
-        )
+        raise InputError("decompresses to more than the limit: raise the limit if the object is to be trusted")

@@ -35,12 +35,16 @@ class Mapper:
 
     def __init__(self, connection: Connection | None = None) -> None:
         self._connection = connection or connect()
+        self._selects: dict[str, str] = {}
 
     def map(self, source: Source, raw: pa.Table) -> Mapped:
         """`raw` has the columns of RAW. Row order is kept; raw columns are passed on as they are, not copied."""
+        select = self._selects.get(source.name)
+        if select is None:
+            select = self._selects[source.name] = stored_select(source, "raw_records")
         self._connection.register("raw_records", raw)
         try:
-            columns = self._connection.sql(stored_select(source, "raw_records")).to_arrow_table()
+            columns = self._connection.sql(select).to_arrow_table()
         finally:
             self._connection.unregister("raw_records")
         reasons = columns["reject"]

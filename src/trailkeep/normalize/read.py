@@ -64,9 +64,7 @@ class _Object:
 
     def events(self, source: str, chunks: list[Chunk], bad: list[BadPiece]) -> ObjectRecords:
         reason = "" if chunks else f"{_NO_RECORDS} that could be read"
-        return replace(
-            self.empty, source=source, kind="events", reason=reason, chunks=chunks, bad=self.empty.bad + bad
-        )
+        return replace(self.empty, source=source, kind="events", reason=reason, chunks=chunks, bad=self.empty.bad + bad)
 
 
 def read_object(
@@ -106,9 +104,7 @@ def _json(obj: _Object) -> ObjectRecords:
     if not candidates:
         return obj.unknown("it holds JSON")
     envelopes = {source.envelope for source in candidates if source.envelope}
-    found = read_json(
-        obj.plain, envelopes, lambda raw: recognise.by_fields(top_fields(raw), candidates) is not None
-    )
+    found = read_json(obj.plain, envelopes, lambda raw: recognise.by_fields(top_fields(raw), candidates) is not None)
     fields = [top_fields(raw) for raw in islice(found.raws, _SAMPLE)]
     if recognise.is_digest(fields[0]) if fields else recognise.is_digest_key(obj.key):
         return replace(

@@ -14,8 +14,7 @@ _DIGEST_FIELDS = frozenset({"digestS3Object", "logFiles"})
 _DIGEST_KEY = "CloudTrail-Digest"
 
 VPC_FLOW_DEFAULT = (
-    "version account-id interface-id srcaddr dstaddr srcport dstport "
-    "protocol packets bytes start end action log-status"
+    "version account-id interface-id srcaddr dstaddr srcport dstport protocol packets bytes start end action log-status"
 )
 
 

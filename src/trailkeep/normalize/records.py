@@ -17,7 +17,7 @@ import pyarrow as pa
 
 CHUNK_BYTES = 16 * 1024 * 1024
 
-Kind = Literal["events", "digest", "empty", "unknown"]
+Kind = Literal["events", "digest", "empty", "unknown", "refused"]
 
 
 @dataclass(frozen=True)
@@ -78,14 +78,10 @@ def chunks_of(
     start = 0
     for end in _ends(offsets):
         base = offsets[start]
-        local = array(
-            "i", offsets[start : end + 1] if not base else [o - base for o in offsets[start : end + 1]]
-        )
+        local = array("i", offsets[start : end + 1] if not base else [o - base for o in offsets[start : end + 1]])
         buffers = [None, pa.py_buffer(local), pa.py_buffer(b"".join(raws[start:end]))]
         numbered = array("i", range(start, end) if numbers is None else numbers[start:end])
-        yield Chunk(
-            pa.StringArray.from_buffers(end - start, buffers[1], buffers[2]), int32s(numbered), raw_format
-        )
+        yield Chunk(pa.StringArray.from_buffers(end - start, buffers[1], buffers[2]), int32s(numbered), raw_format)
         start = end
 
 

@@ -3,6 +3,7 @@
 from sqlalchemy import (
     JSON,
     BigInteger,
+    Boolean,
     Column,
     DateTime,
     ForeignKey,
@@ -72,6 +73,7 @@ quarantine = Table(
     Column("file", Text, nullable=False),
     Column("offset", BigInteger, nullable=False),
     Column("size", BigInteger, nullable=False),
+    Column("whole", Boolean, nullable=False),
     Column("state", String(8), nullable=False),
     Column("added", DateTime(timezone=True), nullable=False),
     Index("quarantine_by_state", "state"),

@@ -41,9 +41,7 @@ def names_only(line: str) -> bool:
     return re.match(_HEADER, line) is not None
 
 
-def read_delimited(
-    data: bytes, header: str | None, is_header: Callable[[str], bool], cut: bool = False
-) -> Lines:
+def read_delimited(data: bytes, header: str | None, is_header: Callable[[str], bool], cut: bool = False) -> Lines:
     """The lines of `data`. `header` holds until a line that `is_header`; `cut` says that the last line is not
     whole.
     """
@@ -65,9 +63,7 @@ def read_delimited(
 
 def _read_piece(lines: Lines, piece: pa.Buffer, position: int) -> None:
     """Whole lines, the first of which stands at `position` of the object."""
-    whole = pa.BinaryArray.from_buffers(
-        pa.binary(), 1, [None, pa.py_buffer(array("i", [0, piece.size])), piece]
-    )
+    whole = pa.BinaryArray.from_buffers(pa.binary(), 1, [None, pa.py_buffer(array("i", [0, piece.size])), piece])
     split = pc.split_pattern(whole, "\n").values
     starts = memoryview(split.buffers()[1]).cast("i")
     rows = _without_cr(split)

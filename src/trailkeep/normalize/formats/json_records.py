@@ -29,9 +29,7 @@ class _Envelope(msgspec.Struct):
 
 @cache
 def _envelope_decoder(name: str) -> msgspec.json.Decoder[_Envelope]:
-    return msgspec.json.Decoder(
-        msgspec.defstruct("Envelope", [], bases=(_Envelope,), rename={"records": name})
-    )
+    return msgspec.json.Decoder(msgspec.defstruct("Envelope", [], bases=(_Envelope,), rename={"records": name}))
 
 
 def read_json(data: bytes, envelopes: Iterable[str], is_record: Callable[[Slice], bool]) -> JsonRecords:

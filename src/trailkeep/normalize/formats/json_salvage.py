@@ -80,9 +80,7 @@ class _Reader:
         return _Broken(f"invalid JSON: {_TOO_DEEP} and never closed (byte {start})", deep)
 
 
-def salvage(
-    data: bytes, position: int, opening: re.Pattern[bytes], is_record: Callable[[Slice], bool]
-) -> JsonRecords:
+def salvage(data: bytes, position: int, opening: re.Pattern[bytes], is_record: Callable[[Slice], bool]) -> JsonRecords:
     """Every complete record of `data` from `position` on. `opening` matches the start of an envelope."""
     found: list[Slice] = []
     numbers: list[int] = []

@@ -134,25 +134,23 @@ SELECT
     entities_of(
         [
             CASE WHEN is_ip(r.sourceIPAddress) THEN r.sourceIPAddress END,
-            r.recipientAccountId,
-            r.vpcEndpointAccountId,
-            r.userIdentity.accountId,
-            r.userIdentity.accessKeyId,
-            r.userIdentity.sessionContext.sessionIssuer.accountId,
-            nullif(r.userIdentity.sessionContext.sessionIssuer.userName, ''),
-            nullif(nullif(r.userIdentity.userName, ''), 'HIDDEN_DUE_TO_SECURITY_REASONS')
+            nullif(r.recipientAccountId, ''),
+            nullif(r.vpcEndpointAccountId, ''),
+            nullif(r.userIdentity.arn, ''),
+            nullif(r.userIdentity.accountId, ''),
+            nullif(r.userIdentity.accessKeyId, ''),
+            nullif(coalesce(r.userIdentity.userName, arn_name(r.userIdentity.arn)), ''),
+            nullif(regexp_extract(r.userIdentity.principalId, ':(m?i-[0-9a-f]+)$', 1), ''),
+            nullif(r.userIdentity.sessionContext.sessionIssuer.arn, ''),
+            nullif(r.userIdentity.sessionContext.sessionIssuer.accountId, ''),
+            nullif(r.userIdentity.sessionContext.sessionIssuer.userName, '')
         ],
-        entity_tokens(concat_ws(
-            '"', '', r.userIdentity.arn, r.userIdentity.principalId, r.userIdentity.sessionContext.sessionIssuer.arn,
-            r.errorMessage, array_to_string(list_transform(r.resources, lambda x: coalesce(x.ARN, x.ARNPrefix)), '"'),
-            array_to_string(list_transform(r.resources, lambda x: '"' || x.accountId || '"'), ''),
-            r.requestParameters, r.responseElements, r.additionalEventData, r.serviceEventDetails, r.insightDetails,
-            r.userIdentity.onBehalfOf, r.userIdentity.inScopeOf, r.userIdentity.identityStoreArn
-        ))
+        arns,
+        list_filter(tokens, lambda token: NOT starts_with(token, 'arn:'))
     )                                                               AS entities,
 
     -- What has no place in the class. A field of an unexpected type stays here whole.
-    json_merge_patch(
+    try(json_merge_patch(
         raw_data,
         '{"eventVersion":null,"eventTime":null,"eventType":null,"eventCategory":null,"eventID":null,
           "sharedEventID":null,"awsRegion":null,"recipientAccountId":null}',
@@ -174,10 +172,13 @@ SELECT
                 AND TRY_CAST(r.userIdentity.sessionContext.attributes.creationDate AS TIMESTAMPTZ) IS NOT NULL
             THEN '{"userIdentity":{"sessionContext":{"attributes":{"creationDate":null}}}}' ELSE '{}' END,
         CASE WHEN class_uid IN (6003, 2004) AND resources_fit THEN '{"resources":null}' ELSE '{}' END
-    )                                                               AS unmapped
+    ))                                                              AS unmapped
 FROM (
     SELECT
         *,
+        list_distinct(list_transform(
+            list_filter(tokens, lambda token: starts_with(token, 'arn:')), lambda token: arn_entity(token)
+        )) AS arns,
         CASE
             WHEN is_insight THEN 2004
             WHEN account_activity IS NOT NULL THEN 3001
@@ -231,6 +232,12 @@ FROM (
     FROM (
         SELECT
             *,
+            entity_tokens(concat_ws(
+                '"', r.requestParameters, r.responseElements, r.additionalEventData, r.serviceEventDetails,
+                r.insightDetails, r.errorMessage, r.userIdentity.onBehalfOf, r.userIdentity.inScopeOf,
+                array_to_string(list_transform(
+                    r.resources, lambda x: concat_ws('"', coalesce(x.ARN, x.ARNPrefix), x.accountId, '')), '')
+            )) AS tokens,
             coalesce(r.eventType = 'AwsCloudTrailInsight' OR r.eventCategory = 'Insight', false) AS is_insight,
             -- 3001 Account Change: 1 create, 2 enable, 3 password change, 4 password reset, 5 disable, 6 delete,
             -- 7 attach policy, 8 detach policy, 10 MFA on, 11 MFA off, 99 other.

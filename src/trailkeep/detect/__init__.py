@@ -1,0 +1,1 @@
+"""Sigma rules in, matches of them on batches of events out."""

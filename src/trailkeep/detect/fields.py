@@ -1,0 +1,144 @@
+"""A field's native name and a source in; where its value is found, and rules as SQL over that, out.
+
+A relation to be searched has the stored columns (core/columns.py), and a column "$<top>" for each top-level
+native field it keeps: its JSON text, or the bare text where the source is delimited. Others come from raw_data.
+"""
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+
+from trailkeep.core.columns import BY_NAME
+from trailkeep.core.source import Source
+from trailkeep.detect.tree import OTHER, TEXT, And, Node, Not, Null, Or, Pair, Test
+
+RAW = "raw_data"
+
+
+@dataclass(frozen=True)
+class Field:
+    """The SQL text of a value; as `json` it is a JSON document, whose members count when it is an array."""
+
+    sql: str
+    json: bool = False
+    natives: tuple[str, ...] = ()
+    """Top-level native fields that `sql` reads, or RAW for the record itself."""
+    path: tuple[str, ...] = ()
+    """The keys below the only native, where `sql` does no more than follow them."""
+
+    @property
+    def texts(self) -> str:
+        """SQL of the list of its texts, nulls left out."""
+        return members(self.sql) if self.json else f"list_filter([{self.sql}], lambda v: v IS NOT NULL)"
+
+
+def resolve(name: str, source: Source) -> Field:
+    """The field that a rule calls `name`."""
+    if not name:
+        return Field(RAW, natives=(RAW,))
+    if name in source.fields:
+        return _stored(source.fields[name])
+    top, *rest = name.split(".")
+    if source.format == "delimited":
+        return Field("CAST(NULL AS VARCHAR)") if rest else Field(native(top), natives=(top,))
+    if not rest:
+        return Field(native(top), json=True, natives=(top,))
+    direct = f"json_extract({native(top)}, {json_path(rest)})"
+    return Field(below(direct, top, rest), json=True, natives=(top,), path=tuple(rest))
+
+
+def _stored(expression: str) -> Field:
+    column = BY_NAME.get(expression.strip().strip('"'))
+    if column is None or column.type != "VARCHAR":
+        listed = column is not None and column.type.endswith("[]")
+        if listed:
+            return Field(f"CAST(to_json({expression}) AS VARCHAR)", json=True)
+        return Field(f"CAST({expression} AS VARCHAR)")
+    return Field(f'"{column.name}"')
+
+
+def pair(node: Pair, source: Source) -> Field:
+    """The comparison of two fields as a field of its own, whose text is 'true' or 'false'."""
+    left, right = resolve(node.field, source), resolve(node.other, source)
+    compared = node.sql.replace(TEXT, "v").replace(OTHER, "w")
+    inner = f"len(list_filter({right.texts}, lambda w: {compared})) > 0"
+    sql = f"CAST(len(list_filter({left.texts}, lambda v: {inner})) > 0 AS VARCHAR)"
+    return Field(sql, natives=tuple(dict.fromkeys(left.natives + right.natives)))
+
+
+def native(top: str) -> str:
+    """The column of a top-level native field."""
+    return quoted(f"${top}", '"')
+
+
+def native_sql(top: str, source: Source) -> str:
+    """The SQL that computes such a column from raw_data."""
+    if source.format == "delimited":
+        position = f"list_position(string_split(raw_format, ' '), {quoted(top)})"
+        return f"nullif(string_split(raw_data, ' ')[{position}], '-')"
+    return f"CAST(json_extract(raw_data, {json_path([top])}) AS VARCHAR)"
+
+
+def relation_sql(relation: str, natives: Collection[str], available: Collection[str], source: Source) -> str:
+    """`relation` with a column for each of `natives`."""
+    missing = [top for top in natives if top not in available and top != RAW]
+    added = "".join(f", {native_sql(top, source)} AS {native(top)}" for top in missing)
+    return f"(SELECT *{added} FROM {relation})" if added else relation
+
+
+def json_path(keys: Sequence[str], start: str = "$") -> str:
+    """The JSON path that follows `keys`, as an SQL string."""
+    return quoted(start + "".join(f'."{key}"' for key in keys))
+
+
+def below(direct: str, top: str, keys: Sequence[str]) -> str:
+    """`direct`, found when every step of the path is an object; else all that is reached through arrays."""
+    found = f"[CAST({native(top)} AS JSON)]"
+    for key in keys:
+        through = [f"json_extract(x, {json_path([key], start)})" for start in ("$[*]", "$[*][*]")]
+        each = (
+            f"CASE WHEN json_type(x) = 'ARRAY' THEN list_concat({', '.join(through)}) "
+            f"ELSE [json_extract(x, {json_path([key])})] END"
+        )
+        found = f"flatten(list_transform({found}, lambda x: {each}))"
+    return (
+        f"CAST(CASE WHEN {direct} IS NOT NULL THEN {direct} "
+        f"WHEN contains({native(top)}, '[') THEN to_json({found}) END AS VARCHAR)"
+    )
+
+
+def members(json: str) -> str:
+    """SQL of the texts in JSON text `json`: of the value itself, or of an array's members, two arrays deep."""
+    return (
+        f"list_filter(CASE WHEN starts_with({json}, '[') THEN list_concat("
+        f"json_extract_string({json}, '$[*]'), json_extract_string({json}, '$[*][*]')) "
+        f"ELSE [json_extract_string({json}, '$')] END, lambda v: v IS NOT NULL)"
+    )
+
+
+def holds(test: Test | Null, field: Field, texts: str) -> str:
+    """SQL that is true or false: whether `field` passes `test`; `texts` is its text, or its list if json."""
+    if isinstance(test, Null):
+        return f"coalesce(len({texts}), 0) = 0" if field.json else f"{texts} IS NULL"
+    if field.json:
+        return f"coalesce(len(list_filter({texts}, lambda v: {test.sql.replace(TEXT, 'v')})) > 0, false)"
+    return f"coalesce({test.sql.replace(TEXT, texts)}, false)"
+
+
+def predicate(node: Node, source: Source) -> str:
+    """A rule as one boolean SQL expression over the stored columns and the "$" columns of `source`."""
+    match node:
+        case Not(inner):
+            return f"(NOT {predicate(inner, source)})"
+        case And(nodes) | Or(nodes):
+            word = " AND " if isinstance(node, And) else " OR "
+            return "(" + word.join(predicate(child, source) for child in nodes) + ")"
+        case Pair():
+            return f"coalesce({pair(node, source).sql} = 'true', false)"
+        case Test() | Null():
+            field = resolve(node.field, source)
+            return holds(node, field, field.texts if field.json else field.sql)
+
+
+def quoted(text: str, quote: str = "'") -> str:
+    """`text` as an SQL string or identifier."""
+    return quote + text.replace(quote, quote * 2) + quote

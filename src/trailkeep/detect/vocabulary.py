@@ -1,0 +1,94 @@
+"""A batch's values of one field in, a code for each row and for each test the codes that pass, out.
+
+Log fields repeat themselves: a test is run once per distinct value, in SQL, and what it said is remembered from
+batch to batch. Whole columns of rows are then decided by looking codes up.
+"""
+
+from typing import Any, Protocol
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from trailkeep.detect.fields import Field, holds, members
+from trailkeep.detect.tree import Null, Test
+
+REMEMBERED = 20_000
+"""Distinct values of a field that are kept; past that, the field starts over."""
+
+Mask = pa.BooleanArray | bool
+
+
+class Connection(Protocol):
+    """What is needed of a DuckDB connection."""
+
+    def execute(self, query: str, /) -> Any: ...
+    def register(self, view_name: str, python_object: object, /) -> Any: ...
+    def unregister(self, view_name: str, /) -> Any: ...
+
+
+class Vocabulary:
+    """The tests that rules make on one field."""
+
+    def __init__(self, field: Field) -> None:
+        self.field = field
+        self.tests: list[Test | Null] = []
+        self._known: pa.Array = pa.array([], pa.string())
+        self._passed: pa.RecordBatch | None = None
+
+    def number(self, test: Test | Null) -> int:
+        """The number of `test`, added if it is new."""
+        if test not in self.tests:
+            self.tests.append(test)
+        return self.tests.index(test)
+
+    def encode(self, con: Connection, values: pa.Array) -> tuple[pa.Array, pa.Array, list[Mask]]:
+        """The code of each of `values`, the value of each code, and for each test which codes pass it."""
+        encoded = values.dictionary_encode(null_encoding="encode")
+        distinct = encoded.dictionary
+        if not self.tests:
+            return encoded.indices, distinct, []
+        passed = self._run(con, distinct) if len(distinct) > REMEMBERED // 4 else self._recall(con, distinct)
+        return encoded.indices, distinct, masks(passed)
+
+    def _recall(self, con: Connection, distinct: pa.Array) -> pa.RecordBatch:
+        found = pc.index_in(distinct, value_set=self._known)
+        new = distinct.filter(found.is_null())
+        if len(new):
+            if self._passed is None or len(self._known) + len(new) > REMEMBERED:
+                self._known, self._passed = distinct, self._run(con, distinct)
+            else:
+                self._known = pa.concat_arrays([self._known, new])
+                self._passed = pa.concat_batches([self._passed, self._run(con, new)])
+            found = pc.index_in(distinct, value_set=self._known)
+        return self._passed.take(found)
+
+    def _run(self, con: Connection, values: pa.Array) -> pa.RecordBatch:
+        con.register("trailkeep_values", pa.table({"v": values}))
+        if self.field.json:
+            relation, texts = f"(SELECT {members('v')} AS texts FROM trailkeep_values)", "texts"
+        else:
+            relation, texts = "trailkeep_values", "v"
+        columns = ", ".join(f"{holds(test, self.field, texts)} AS t{i}" for i, test in enumerate(self.tests))
+        try:
+            return one_batch(con.execute(f"SELECT {columns} FROM {relation}").to_arrow_table())  # noqa: S608
+        finally:
+            con.unregister("trailkeep_values")
+
+
+def masks(batch: pa.RecordBatch) -> list[Mask]:
+    """The columns of `batch`; True or False in place of one that is all the same."""
+    return [simplified(column) for column in batch.columns]
+
+
+def simplified(mask: Mask) -> Mask:
+    """`mask`, or True or False if it is that throughout."""
+    if isinstance(mask, bool):
+        return mask
+    count = mask.true_count
+    return False if count == 0 else True if count == len(mask) else mask
+
+
+def one_batch(table: pa.Table) -> pa.RecordBatch:
+    """All rows of `table` in one piece."""
+    batches = table.combine_chunks().to_batches()
+    return batches[0] if batches else pa.RecordBatch.from_pylist([], schema=table.schema)

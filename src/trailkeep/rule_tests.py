@@ -1,0 +1,62 @@
+"""Rules with inline tests in, results out: mapping and rule proven together, from raw records on."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+import pyarrow as pa
+
+from trailkeep.core.source import Source
+from trailkeep.detect.match import Matcher
+from trailkeep.detect.rules import Rule
+from trailkeep.engine.duckdb import connect
+from trailkeep.normalize.mapping import RAW, Mapper
+
+
+@dataclass(frozen=True)
+class Result:
+    """One inline test; `failure` is None where it passed."""
+
+    rule: Rule
+    test: str
+    failure: str | None
+
+
+def run_tests(rules: Sequence[Rule], sources: Mapping[str, Source]) -> Iterator[Result]:
+    """Run every test of `rules`. A test passes if the rule matches one of its events, or none, as it says."""
+    connection = connect()
+    mapper, matcher = Mapper(connection), Matcher(rules, dict(sources))
+    matched: set[tuple[int, str]] = set()
+    refused: dict[str, str] = {}
+    for source in sources.values():
+        raw = _raw(rules, source)
+        if not len(raw):
+            continue
+        mapped = mapper.map(source, raw)
+        refused |= {row["object_id"]: row["reason"] for row in mapped.rejected.to_pylist()}
+        natives = {name.removeprefix("$") for name in mapped.events.column_names if name.startswith("$")}
+        connection.register("batch", mapped.events)
+        for row in matcher.match(connection, "batch", source.name, natives).to_pylist():
+            matched.add((row["rule"], row["object_id"]))
+        connection.unregister("batch")
+    for number, rule in enumerate(rules):
+        for test_number, test in enumerate(rule.tests):
+            test_id = f"{number}.{test_number}"
+            found = (number, test_id) in matched
+            failure = None
+            if test_id in refused:
+                failure = f"a record cannot be mapped: {refused[test_id]}"
+            elif found != test.match:
+                failure = "matches, and should not" if found else "does not match, and should"
+            yield Result(rule, test.name, failure)
+
+
+def _raw(rules: Sequence[Rule], source: Source) -> pa.Table:
+    """The test events of every rule that applies to `source`; object_id tells rule and test."""
+    rows = [
+        {"raw_data": event, "object_id": f"{number}.{test_number}", "record_no": record_no}
+        for number, rule in enumerate(rules)
+        if rule.applies_to(source.logsource)
+        for test_number, test in enumerate(rule.tests)
+        for record_no, event in enumerate(test.events)
+    ]
+    return pa.Table.from_pylist(rows, schema=RAW)
