@@ -6,8 +6,8 @@ parent's when that parent waits for it, so the supervisor's RUSAGE_CHILDREN hold
 workers killed at exit and grandchildren included, and nothing of the supervisor itself.
 
 Peak memory is the largest sum, over all processes alive at one moment, of their proportional set size (PSS:
-shared pages are divided among those who share them), looked at every 50 ms. Reading it makes the kernel walk
-page tables, so it is read only when the cheap sum of resident sizes, which bounds it, exceeds the peak so far.
+shared pages are divided among those who share them), looked at every 50 ms. Reading it costs the kernel
+a walk, so it is read only when the cheap sum of resident sizes, which bounds it, exceeds the peak so far.
 """
 
 import ctypes
@@ -53,9 +53,7 @@ def measure(command: Sequence[str], stdout: Path | None = None, accept: Sequence
         result, errors = Path(folder) / "usage.json", Path(folder) / "stderr"
         supervisor = [sys.executable, "-m", "bench.measure", str(result), *command]
         with (stdout or Path(os.devnull)).open("wb") as output, errors.open("wb") as error_output:
-            done = subprocess.run(
-                supervisor, stdin=subprocess.DEVNULL, stdout=output, stderr=error_output, check=False
-            )
+            done = subprocess.run(supervisor, stdin=subprocess.DEVNULL, stdout=output, stderr=error_output, check=False)
         said = errors.read_text(errors="replace").strip()[-2000:]
         if done.returncode or not result.exists():
             raise BenchError(f"the supervisor of `{' '.join(command)}` failed:\n{said}")
