@@ -31,6 +31,7 @@ from trailkeep.hunt import hunt as hunt_files
 from trailkeep.ingest import BATCH_BYTES, Report
 from trailkeep.ingest import ingest as ingest_files
 from trailkeep.lake.home import create_home
+from trailkeep.ocsf_lines import ocsf_lines
 
 PathsArgument = Annotated[list[str], typer.Argument(help="Files, folders or globs.", metavar="PATH...")]
 SHOWN = 20
@@ -114,16 +115,18 @@ def normalize(
     source: SourceOption = None,
     sources: SourcesOption = None,
     limit_mb: LimitOption = DEFAULT_LIMIT_MB,
+    format: Annotated[str, typer.Option(help="Only jsonl: a JSON object a line.")] = "jsonl",
 ) -> None:
     """Print the OCSF 1.5.0 event of every record as a JSON line; nothing is stored.
 
     Example: trailkeep normalize trail.json.gz | head -1
     """
-    from trailkeep.ocsf_lines import normalize_files
-
+    if format != "jsonl":
+        raise UsageError(f"no format {format!r} here: OCSF events nest, so they are printed as jsonl")
     unread = 0
-    for lines, problems in normalize_files(setup.reading_of(sources, source, limit_mb), find_files(paths)):
-        sys.stdout.write(lines)
+    for lines, problems in ocsf_lines(setup.reading_of(sources, source, limit_mb), find_files(paths)):
+        for line in lines:
+            sys.stdout.buffer.write(line + b"\n")
         unread += len(problems)
         for key, reason in problems:
             print(f"{key}: {reason}", file=sys.stderr)

@@ -20,8 +20,7 @@ class Recognise(BaseModel):
 
     key: list[str] = Field(default_factory=list, description="regular expressions searched in the key")
     fields: list[list[str]] = Field(
-        default_factory=list,
-        description="sets of field names; a record that has one whole set is this source's",
+        default_factory=list, description="sets of field names; a record that has one whole set is this source's"
     )
 
 
@@ -43,8 +42,7 @@ class Source(BaseModel):
         description="native field -> SQL over stored columns with exactly its value; others read raw_data"
     )
     natives: list[str] = Field(
-        default_factory=list,
-        description="top-level fields kept as JSON text while a batch is in memory, for rules",
+        default_factory=list, description="top-level fields kept as JSON text while a batch is in memory, for rules"
     )
     retention_days: int = 400
     personal: list[str] = Field(default_factory=list, description="native fields that may hold personal data")

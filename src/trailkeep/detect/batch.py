@@ -11,10 +11,11 @@ from functools import reduce
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from trailkeep.detect.fields import RAW, Field, below, holds, json_path, members, native, relation_sql
+from trailkeep.detect.fields import RAW, Field, below, holds, json_path, members, native, native_sql
 from trailkeep.detect.plan import Ask, Plan, Planned, evaluate
 from trailkeep.detect.tree import fold
-from trailkeep.detect.vocabulary import Connection, Mask, masks, one_batch, simplified
+from trailkeep.detect.vocabulary import Mask, masks, one_batch, simplified
+from trailkeep.engine.duckdb import Connection
 
 MATCHES = pa.schema([("object_id", pa.string()), ("record_no", pa.int32()), ("rule", pa.int32())])
 UNDECIDED = "trailkeep_undecided"
@@ -172,7 +173,7 @@ class Batch:
 
     def _native_query(self, tops: Sequence[str], fields: Sequence[int]) -> str:
         """SQL of the rows in UNDECIDED with a column for each of `fields`, or for each test of a wide one."""
-        inner, outer = ["u.row"], ["row"]
+        outer = ["row"]
         paths: dict[str, list[tuple[str, ...]]] = {top: [] for top in tops}
         for index in fields:
             vocabulary = self.plan.vocabularies[index]
@@ -188,17 +189,23 @@ class Batch:
                 outer += [f"{holds(test, one, texts)} AS f{index}_{number}" for number, test in tests]
             else:
                 outer.append(f"{one.sql} AS f{index}")
+        inner = ["*"]
         for i, top in enumerate(tops):
-            column = RAW if top == RAW else native(top)
-            inner.append(f"CASE WHEN u.need{i} THEN e.{column} END AS {column}")
             if paths[top]:
                 listed = ", ".join(map(json_path, paths[top]))
-                inner.append(f"CASE WHEN u.need{i} THEN json_extract(e.{column}, [{listed}]) END AS d{i}")
-        events = relation_sql(self.relation, tops, self.available, self.plan.source)
-        return (
-            f"SELECT {', '.join(outer)} FROM (SELECT {', '.join(inner)} "  # noqa: S608
-            f"FROM {UNDECIDED} u JOIN {events} e USING (object_id, record_no))"
+                inner.append(f"json_extract({native(top)}, [{listed}]) AS d{i}")
+        natives = ", ".join(
+            f"CASE WHEN u.need{i} THEN {self._native(top)} END AS {native(top)}" for i, top in enumerate(tops)
         )
+        return (
+            f"SELECT {', '.join(outer)} FROM (SELECT {', '.join(inner)} FROM (SELECT u.row, {natives} "  # noqa: S608
+            f"FROM {UNDECIDED} u JOIN {self.relation} e USING (object_id, record_no)))"
+        )
+
+    def _native(self, top: str) -> str:
+        """SQL of a top-level field: its column, or what raw_data has of it."""
+        kept = top == RAW or top in self.available
+        return f"e.{native(top)}" if kept else native_sql(top, self.plan.source)
 
     def _table(self, hits: Sequence[Hit]) -> pa.Table:
         tables = [MATCHES.empty_table()]

@@ -66,23 +66,19 @@ def pair(node: Pair, source: Source) -> Field:
 
 
 def native(top: str) -> str:
-    """The column of a top-level native field."""
-    return quoted(f"${top}", '"')
+    """The column of a top-level native field, or of the record itself."""
+    return RAW if top == RAW else quoted(f"${top}", '"')
 
 
 def native_sql(top: str, source: Source) -> str:
-    """The SQL that computes such a column from raw_data."""
+    """The SQL that reads a top-level native field from raw_data, as a "$" column would have it."""
     if source.format == "delimited":
-        position = f"list_position(string_split(raw_format, ' '), {quoted(top)})"
-        return f"nullif(string_split(raw_data, ' ')[{position}], '-')"
+        name = top.replace("-", "_")
+        header = "string_split(replace(trim(raw_format), '-', '_'), ' ')"
+        listed = f"string_split(trim(raw_data), ' ')[list_position({header}, {quoted(name)})]"
+        from_json = f"json_extract_string(raw_data, {json_path([name])})"
+        return f"CASE WHEN raw_format IS NULL THEN {from_json} ELSE nullif({listed}, '-') END"
     return f"CAST(json_extract(raw_data, {json_path([top])}) AS VARCHAR)"
-
-
-def relation_sql(relation: str, natives: Collection[str], available: Collection[str], source: Source) -> str:
-    """`relation` with a column for each of `natives`."""
-    missing = [top for top in natives if top not in available and top != RAW]
-    added = "".join(f", {native_sql(top, source)} AS {native(top)}" for top in missing)
-    return f"(SELECT *{added} FROM {relation})" if added else relation
 
 
 def json_path(keys: Sequence[str], start: str = "$") -> str:

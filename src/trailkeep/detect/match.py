@@ -9,8 +9,8 @@ from trailkeep.detect.batch import MATCHES, Batch
 from trailkeep.detect.fields import predicate
 from trailkeep.detect.plan import Plan
 from trailkeep.detect.rules import Rule
-from trailkeep.detect.vocabulary import Connection
 from trailkeep.detect.witness import witness
+from trailkeep.engine.duckdb import Connection
 
 
 class Matcher:

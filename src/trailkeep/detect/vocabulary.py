@@ -4,26 +4,17 @@ Log fields repeat themselves: a test is run once per distinct value, in SQL, and
 batch to batch. Whole columns of rows are then decided by looking codes up.
 """
 
-from typing import Any, Protocol
-
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from trailkeep.detect.fields import Field, holds, members
 from trailkeep.detect.tree import Null, Test
+from trailkeep.engine.duckdb import Connection
 
 REMEMBERED = 20_000
 """Distinct values of a field that are kept; past that, the field starts over."""
 
 Mask = pa.BooleanArray | bool
-
-
-class Connection(Protocol):
-    """What is needed of a DuckDB connection."""
-
-    def execute(self, query: str, /) -> Any: ...
-    def register(self, view_name: str, python_object: object, /) -> Any: ...
-    def unregister(self, view_name: str, /) -> Any: ...
 
 
 class Vocabulary:

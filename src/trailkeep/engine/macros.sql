@@ -26,8 +26,19 @@ CREATE OR REPLACE TEMP MACRO time_fault(moment, field) AS CASE
     WHEN moment > current_timestamp + INTERVAL 2 DAY THEN field || ' is in the future'
 END;
 
+-- A time that any calendar can hold, or null ('infinity' and the year 294247 are times to DuckDB).
+CREATE OR REPLACE TEMP MACRO calendar_time(moment) AS
+    CASE WHEN moment BETWEEN TIMESTAMPTZ '0001-01-02 00:00:00+00' AND TIMESTAMPTZ '9999-12-30 00:00:00+00' THEN moment END;
+
+-- ISO 8601 text, UTC where it names no offset -> time, or null.
+CREATE OR REPLACE TEMP MACRO iso_time(iso) AS calendar_time(TRY_CAST(iso AS TIMESTAMPTZ));
+
 -- Epoch seconds in text -> time; null where it is no number or out of range.
-CREATE OR REPLACE TEMP MACRO epoch_time(seconds) AS try(to_timestamp(TRY_CAST(seconds AS DOUBLE)));
+CREATE OR REPLACE TEMP MACRO epoch_time(seconds) AS calendar_time(try(to_timestamp(TRY_CAST(seconds AS DOUBLE))));
+
+-- A port number, or null.
+CREATE OR REPLACE TEMP MACRO port(digits) AS
+    CASE WHEN TRY_CAST(digits AS INTEGER) BETWEEN 0 AND 65535 THEN TRY_CAST(digits AS INTEGER) END;
 
 -- An ARN without the object key that an S3 ARN may carry, and without punctuation of the sentence around it.
 CREATE OR REPLACE TEMP MACRO arn_entity(arn) AS CASE

@@ -19,6 +19,7 @@ from trailkeep.core.ocsf import CLASSES, VERSION
 from trailkeep.core.source import Source
 
 RECORD = ("raw_data", "raw_format", "object_id", "record_no", "key_time")
+_JSON = {"data", "unmapped"}
 _SPECIAL = {"principal", "entities", "reject"}
 _EVENT_UID = "coalesce({uid}, left(sha256(concat(object_id, ':', record_no)), 32))"
 
@@ -46,11 +47,14 @@ def ocsf_select(source: Source, relation: str, class_uid: int | None = None) -> 
 
 
 def ocsf_json_select(source: Source, relation: str) -> str:
-    """One row a record, in order: `class_uid`, `reject`, and `event`, the OCSF object as JSON text with its nulls."""
+    """One row a record, in order: `reject`, and `event`, the OCSF object as JSON text with its nulls.
+
+    Inside it, values that are JSON themselves (`data`, `unmapped`) are strings of JSON text.
+    """
     select = _ocsf(source, relation, None, text=True)
     fields = [exp.PropertyEQ(this=exp.to_identifier(p.alias), expression=p.this) for p in select.expressions]
     event = exp.func("to_json", exp.Struct(expressions=fields))
-    select.set("expressions", [exp.column("class_uid"), exp.column("reject"), exp.alias_(event, "event")])
+    select.set("expressions", [exp.column("reject"), exp.alias_(event, "event")])
     select.set("where", None)
     return _print(select)
 
@@ -61,7 +65,7 @@ def native_select(source: Source, relation: str) -> str:
 
 
 def _print(tree: exp.Expression) -> str:
-    return tree.sql(dialect="duckdb")
+    return tree.sql(dialect="duckdb", comments=False)
 
 
 def _sql(text: str) -> exp.Expression:
@@ -106,27 +110,24 @@ def _rejection(outputs: dict[str, exp.Expression]) -> exp.Expression:
 def _with_records(select: exp.Select, source: Source, relation: str, whole: bool = False) -> exp.Select:
     shape = source.shape if whole else _pruned(source.shape, set(_record_paths(select)))
     kept = [exp.column(name) for name in RECORD]
-    from_json = _sql("try(json_transform(raw_data, shape))").transform(_replacing(shape=_literal(shape)))
     if source.format == "json":
-        records = exp.select(*kept, exp.alias_(from_json, "r")).from_(_relation(relation))
+        parsed = _sql("try(json_transform(raw_data, shape))").transform(_replacing(shape=_literal(shape)))
+        records = exp.select(*kept, exp.alias_(parsed, "r")).from_(_relation(relation))
     else:
-        split = exp.select(
-            *kept,
-            _sql("string_split(trim(raw_data), ' ') AS fields"),
-            _sql("string_split(replace(trim(raw_format), '-', '_'), ' ') AS header"),
+        lines = exp.select(
+            *kept, _sql("string_split(raw_data, ' ') AS fields"), _sql("string_split(raw_format, ' ') AS header")
         ).from_(_relation(relation))
-        members = [
-            exp.PropertyEQ(
-                this=exp.to_identifier(name),
-                expression=_sql("nullif(fields[list_position(header, name)], '-')").transform(
-                    _replacing(name=exp.Literal.string(name))
-                ),
-            )
-            for name in shape
-        ]
-        parsed = exp.Case().when(_sql("raw_format IS NULL"), from_json).else_(exp.Struct(expressions=members))
-        records = exp.select("*", exp.alias_(parsed, "r")).from_(split.subquery("split"))
+        parsed = exp.Struct(expressions=[_member(name) for name in shape])
+        records = exp.select("*", exp.alias_(parsed, "r")).from_(lines.subquery("lines"))
     return select.with_("records", as_=records, dialect="duckdb")
+
+
+def _member(name: str) -> exp.Expression:
+    """A field of delimited text, found by its name in the header, where hyphens stand for underscores."""
+    field = _sql("nullif(fields[list_position(header, name)], '-')").transform(
+        _replacing(name=exp.Literal.string(name.replace("_", "-")))
+    )
+    return exp.PropertyEQ(this=exp.to_identifier(name), expression=field)
 
 
 def _relation(relation: str) -> exp.Expression:
@@ -206,8 +207,10 @@ def _leaves(outputs: dict[str, exp.Expression], text: bool) -> Iterator[tuple[st
     for name in names:
         value: exp.Expression = exp.column(name, quoted=True)
         if name == "metadata.uid":
-            value = _sql(_EVENT_UID.format(uid='"metadata.uid"'))
-        elif name + "?" in outputs:
+            continue
+        if text and name.rpartition(".")[2] in _JSON:
+            value = exp.cast(value, "VARCHAR")
+        if name + "?" in outputs:
             fallback = exp.column(name + "?", quoted=True)
             value = exp.func("coalesce", value, fallback) if name in outputs else fallback
         if name.rpartition(".")[2].endswith("time"):
@@ -215,6 +218,8 @@ def _leaves(outputs: dict[str, exp.Expression], text: bool) -> Iterator[tuple[st
             yield name + "_dt", exp.func("rfc3339", value.copy()) if text else value.copy()
         else:
             yield name, value
+    uid = '"metadata.uid"' if "metadata.uid" in outputs else "NULL"
+    yield "metadata.uid", _sql(_EVENT_UID.format(uid=uid))
     yield "metadata.version", exp.Literal.string(VERSION)
     yield "category_uid", _sql("class_uid // 1000")
     yield "type_uid", _sql("class_uid * 100 + activity_id")

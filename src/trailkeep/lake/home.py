@@ -62,6 +62,12 @@ class Home:
             yield
 
     @contextmanager
+    def only_one(self, task: str) -> Iterator[None]:
+        """Held while one process does `task`; a second one waits."""
+        with FileLock(self._lock(task)):
+            yield
+
+    @contextmanager
     def writer(self) -> Iterator[str]:
         """The name of a new writer, alive for as long as the block runs."""
         name = uuid4().hex

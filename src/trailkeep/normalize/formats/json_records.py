@@ -10,26 +10,17 @@ checked over the whole buffer here, so that no record reaches the engine that it
 
 import re
 from collections.abc import Callable, Iterable, Sequence
-from functools import cache
 
 import msgspec
 import pyarrow as pa
 
 from trailkeep.normalize.formats.json_salvage import JsonRecords, Slice, salvage
 
+_ENVELOPE = msgspec.json.Decoder(dict[str, list[msgspec.Raw]])
 _ARRAY = msgspec.json.Decoder(list[msgspec.Raw])
 _VALUES = msgspec.json.Decoder(msgspec.Raw)
 _FIELDS = msgspec.json.Decoder(dict[str, msgspec.Raw])
 _BOM = b"\xef\xbb\xbf"
-
-
-class _Envelope(msgspec.Struct):
-    records: list[msgspec.Raw]
-
-
-@cache
-def _envelope_decoder(name: str) -> msgspec.json.Decoder[_Envelope]:
-    return msgspec.json.Decoder(msgspec.defstruct("Envelope", [], bases=(_Envelope,), rename={"records": name}))
 
 
 def read_json(data: bytes, envelopes: Iterable[str], is_record: Callable[[Slice], bool]) -> JsonRecords:
@@ -53,7 +44,7 @@ def read_json(data: bytes, envelopes: Iterable[str], is_record: Callable[[Slice]
 def _split(data: bytes, opening: re.Pattern[bytes]) -> Sequence[msgspec.Raw] | None:
     """Raw slices of a valid document; None where it has to be walked instead."""
     if match := opening.match(data):
-        raws = _envelope_decoder(match[1].decode()).decode(data).records
+        raws = _ENVELOPE.decode(data)[match[1].decode()]
         return raws if _nothing_beside(data, match.end(), raws) else None
     if data.lstrip()[:1] == b"[":
         return _ARRAY.decode(data)

@@ -2,11 +2,11 @@
 -- form only, where the schema demands a value that the record lacks, so that stored columns hold what AWS wrote.
 -- Class and activity follow from eventSource and eventName together: names alone collide between services.
 SELECT
-    TRY_CAST(r.eventTime AS TIMESTAMPTZ)                            AS "time",
+    iso_time(r.eventTime)                            AS "time",
     CASE
         WHEN r.eventTime IS NULL THEN 'no eventTime'
         WHEN NOT is_insight AND r.eventName IS NULL THEN 'no eventName'
-        ELSE time_fault(TRY_CAST(r.eventTime AS TIMESTAMPTZ), 'eventTime')
+        ELSE time_fault(iso_time(r.eventTime), 'eventTime')
     END                                                             AS reject,
     class_uid                                                       AS class_uid,
     CASE class_uid
@@ -96,7 +96,7 @@ SELECT
     coalesce(r.eventSource, 'unknown')                              AS "actor.invoked_by?",
     r.userIdentity.sessionContext.sessionIssuer.arn                 AS "actor.session.issuer",
     TRY_CAST(r.userIdentity.sessionContext.attributes.mfaAuthenticated AS BOOLEAN) AS "actor.session.is_mfa",
-    TRY_CAST(r.userIdentity.sessionContext.attributes.creationDate AS TIMESTAMPTZ) AS "actor.session.created_time",
+    iso_time(r.userIdentity.sessionContext.attributes.creationDate) AS "actor.session.created_time",
 
     -- The user or role that was changed, or that signed in or was assumed; never merely the caller.
     CASE WHEN class_uid IN (3001, 3002) THEN target.name END        AS "user.name",
@@ -150,7 +150,7 @@ SELECT
     )                                                               AS entities,
 
     -- What has no place in the class. A field of an unexpected type stays here whole.
-    try(json_merge_patch(
+    nullif(try(json_merge_patch(
         raw_data,
         '{"eventVersion":null,"eventTime":null,"eventType":null,"eventCategory":null,"eventID":null,
           "sharedEventID":null,"awsRegion":null,"recipientAccountId":null}',
@@ -159,20 +159,29 @@ SELECT
               "responseElements":null,"errorCode":null,"errorMessage":null,"sourceIPAddress":null,"userAgent":null,
               "vpcEndpointId":null}'
         END,
-        CASE WHEN class_uid <> 2004 AND json_type(raw_data, '$.userIdentity') = 'OBJECT' THEN
-            '{"userIdentity":{"type":null,"arn":null,"principalId":null,"userName":null,"accountId":null,
-              "accessKeyId":null,"invokedBy":null}}'
-        ELSE '{}' END,
+        CASE
+            WHEN class_uid = 2004 OR coalesce(json_type(raw_data, '$.userIdentity'), '') <> 'OBJECT' THEN '{}'
+            WHEN len(list_filter(json_keys(raw_data, '$.userIdentity'), lambda k: k NOT IN (
+                'type', 'arn', 'principalId', 'userName', 'accountId', 'accessKeyId', 'invokedBy'
+            ))) = 0 THEN '{"userIdentity":null}'
+            ELSE '{"userIdentity":{"type":null,"arn":null,"principalId":null,"userName":null,"accountId":null,
+                   "accessKeyId":null,"invokedBy":null}}'
+        END,
         CASE WHEN class_uid <> 2004 AND r.userIdentity.sessionContext.sessionIssuer.arn IS NOT NULL
             THEN '{"userIdentity":{"sessionContext":{"sessionIssuer":{"arn":null}}}}' ELSE '{}' END,
-        CASE WHEN class_uid <> 2004
-                AND TRY_CAST(r.userIdentity.sessionContext.attributes.mfaAuthenticated AS BOOLEAN) IS NOT NULL
-            THEN '{"userIdentity":{"sessionContext":{"attributes":{"mfaAuthenticated":null}}}}' ELSE '{}' END,
-        CASE WHEN class_uid <> 2004
-                AND TRY_CAST(r.userIdentity.sessionContext.attributes.creationDate AS TIMESTAMPTZ) IS NOT NULL
-            THEN '{"userIdentity":{"sessionContext":{"attributes":{"creationDate":null}}}}' ELSE '{}' END,
+        CASE
+            WHEN class_uid = 2004 THEN '{}'
+            WHEN has_mfa AND has_created
+                AND len(json_keys(raw_data, '$.userIdentity.sessionContext.attributes')) = 2
+                THEN '{"userIdentity":{"sessionContext":{"attributes":null}}}'
+            WHEN has_mfa AND has_created
+                THEN '{"userIdentity":{"sessionContext":{"attributes":{"mfaAuthenticated":null,"creationDate":null}}}}'
+            WHEN has_mfa THEN '{"userIdentity":{"sessionContext":{"attributes":{"mfaAuthenticated":null}}}}'
+            WHEN has_created THEN '{"userIdentity":{"sessionContext":{"attributes":{"creationDate":null}}}}'
+            ELSE '{}'
+        END,
         CASE WHEN class_uid IN (6003, 2004) AND resources_fit THEN '{"resources":null}' ELSE '{}' END
-    ))                                                              AS unmapped
+    ))::VARCHAR, '{}')::JSON                                                              AS unmapped
 FROM (
     SELECT
         *,
@@ -185,6 +194,8 @@ FROM (
             WHEN logon_activity IS NOT NULL THEN 3002
             ELSE 6003
         END AS class_uid,
+        TRY_CAST(r.userIdentity.sessionContext.attributes.mfaAuthenticated AS BOOLEAN) IS NOT NULL AS has_mfa,
+        iso_time(r.userIdentity.sessionContext.attributes.creationDate) IS NOT NULL AS has_created,
         regexp_extract(r.eventName, '^(?:Batch|Admin|Bulk|Transact)?([A-Z][a-z]+)', 1) AS verb,
         -- Sign-in events tell their outcome under their own name, not by errorCode.
         CASE WHEN logon_activity IS NOT NULL THEN coalesce(

@@ -1,0 +1,57 @@
+"""`trailkeep demo`: a day of an invented company's logs, with an intrusion inside, through the main job."""
+
+import sys
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from rich.console import Console
+
+from trailkeep.alert import desk
+from trailkeep.cli import setup
+from trailkeep.cli.ingest import tell
+from trailkeep.cli.options import DEFAULT_LIMIT_MB, HomeOption, cores
+from trailkeep.cli.output import write_rows
+from trailkeep.collect.files import find_files
+from trailkeep.demo.company import write_company_day
+from trailkeep.ingest import ingest
+from trailkeep.lake.home import create_home
+
+DEMO_HOME = Path("demo-lake")
+
+
+def demo(home: HomeOption = DEMO_HOME) -> None:
+    """Store sample logs of a small company and show what was found in them.
+
+    Example: trailkeep demo --home demo-lake
+    """
+    lake = create_home(home)
+    reading = setup.reading_of(None, None, DEFAULT_LIMIT_MB)
+    pack = setup.rules_of(None, lake.cache)
+    settings = setup.settings_of(lake, reading, setup.matcher_of(pack, dict(reading.sources)))
+    with TemporaryDirectory() as folder:
+        day = write_company_day(Path(folder))
+        files = find_files([folder])
+        print(
+            f"A day of a small company: {day.cloudtrail_events:,} CloudTrail events and {day.flow_records:,} "
+            f"VPC flow records in {len(files)} files; somebody is inside.\n"
+        )
+        tell(ingest(settings, files, cores(None)), files)
+    print(f"\nWhat {len(pack.rules)} rules found, most severe first:\n")
+    write_rows(
+        desk.list_alerts(lake.state, level="medium").select(
+            ["id", "level", "title", "subject", "events", "first_time"]
+        ),
+        "table",
+        sys.stdout,
+    )
+    console = Console(highlight=False, markup=False, soft_wrap=True)
+    console.print("\nGo on from here, for example:")
+    for step in (
+        f"trailkeep alerts list --home {home}",
+        f"trailkeep alerts show 1 --home {home}",
+        f"trailkeep search {day.access_key} --home {home}",
+        f"trailkeep search 'src_ip:{day.attacker_ip} and error_code:*' --home {home}",
+        "trailkeep sql \"SELECT event_name, count(*) FROM events WHERE principal LIKE '%"
+        f"{day.leaked_user}' GROUP BY ALL ORDER BY 2 DESC\" --home {home}",
+    ):
+        console.print(f"  {step}")

@@ -1,0 +1,51 @@
+"""A batch of raw records (Arrow) in, OCSF 1.5.0 events as JSON lines and the rejected records (Arrow) out."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import msgspec
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from trailkeep.core.source import Source
+from trailkeep.engine.duckdb import Connection
+from trailkeep.engine.mapping import ocsf_json_select
+
+_JSON_TEXT = ("data", "unmapped")
+
+
+@dataclass(frozen=True)
+class OcsfEvents:
+    """`lines`: one JSON object each, without a line end. `rejected`: the raw columns and `reason`."""
+
+    lines: list[bytes]
+    rejected: pa.Table
+
+
+def to_ocsf(connection: Connection, source: Source, raw: pa.Table) -> OcsfEvents:
+    """`raw` has the columns of normalize.mapping.RAW. Attributes without a value are left out."""
+    connection.register("raw_records", raw)
+    try:
+        rows = connection.sql(ocsf_json_select(source, "raw_records")).to_arrow_table()
+    finally:
+        connection.unregister("raw_records")
+    accepted = pc.is_null(rows["reject"])
+    events = rows["event"].filter(accepted).to_pylist()
+    lines = [msgspec.json.encode(_pruned(msgspec.json.decode(event))) for event in events]
+    return OcsfEvents(lines, raw.append_column("reason", rows["reject"]).filter(pc.invert(accepted)))
+
+
+def _pruned(node: dict[str, Any]) -> dict[str, Any]:
+    """The object without nulls, empty objects and empty lists; JSON inside it is embedded as it is."""
+    kept: dict[str, Any] = {}
+    for name, value in node.items():
+        if isinstance(value, dict):
+            value = _pruned(value)
+        elif isinstance(value, list):
+            items = [_pruned(item) if isinstance(item, dict) else item for item in value]
+            value = [item for item in items if item is not None]
+        elif name in _JSON_TEXT and isinstance(value, str):
+            value = msgspec.Raw(value.encode())
+        if value is not None and value != {} and value != []:
+            kept[name] = value
+    return kept
