@@ -13,12 +13,21 @@ from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
+from pyiceberg.expressions import EqualTo
 
 from trailkeep.core.durable import write_file as write_durably
 from trailkeep.core.failpoint import failpoint
 from trailkeep.lake.home import Home
-from trailkeep.lake.ledger import ObjectEntry, QuarantineEntry, open_intent, record_batch, stored_contents
+from trailkeep.lake.ledger import (
+    ObjectEntry,
+    QuarantineEntry,
+    open_intent,
+    record_batch,
+    stored_contents,
+    unfinished,
+)
 from trailkeep.lake.seal import merkle_root
 from trailkeep.lake.shard import Shard, write_file
 from trailkeep.lake.tables import events_arrow_schema, events_table
@@ -48,6 +57,7 @@ def intend(home: Home, batch_id: str, writer: str, keys: list[str]) -> None:
 def commit(home: Home, batch_id: str, shards: list[Shard]) -> Batch:
     """Commit the shards as one snapshot; contents that another writer stored meanwhile become duplicates."""
     with home.commit_lock():
+        _settle_interrupted(home, batch_id)
         shards = _without_duplicates(home, shards)
         ledger = _ledger(shards)
         write_ledger(home, batch_id, ledger)
@@ -66,6 +76,19 @@ def settle(home: Home, batch_id: str, ledger: dict[str, Any]) -> None:
     failpoint("ledger.before")
     record_batch(home.state, batch_id, entries, pieces, resolved)
     failpoint("ledger.after")
+
+
+def landed(home: Home, batch_id: str, ledger: dict[str, Any]) -> bool:
+    """Whether a batch is committed: its snapshot is in the table, or its rows where the snapshot expired."""
+    if not ledger["files"]:
+        return True  # nothing but duplicates, digests and quarantine: the ledger file is the commit
+    table = events_table(home)
+    if any(s.summary is not None and s.summary[BATCH_ID] == batch_id for s in table.snapshots()):
+        return True
+    rows = table.scan(
+        row_filter=EqualTo(term="batch_id", value=batch_id), selected_fields=("batch_id",), limit=1
+    )
+    return len(rows.to_arrow()) > 0
 
 
 def ledger_path(home: Home, batch_id: str) -> Path:
@@ -124,6 +147,19 @@ def _append(home: Home, batch_id: str, ledger: dict[str, Any]) -> None:
     events_table(home).add_files(ledger["files"], snapshot_properties=summary, check_duplicate_files=False)
 
 
+def _settle_interrupted(home: Home, batch_id: str) -> None:
+    """Settle batches whose committer died after its snapshot: their contents must count as stored.
+
+    Under the commit lock nobody else is between ledger file and ledger rows, so an open batch that has a
+    ledger file was left behind; reconcile.py deals with those that have not landed.
+    """
+    for other, state, _ in unfinished(home.state):
+        if state == "open" and other != batch_id:
+            ledger = read_ledger(home, other)
+            if ledger is not None and landed(home, other, ledger):
+                settle(home, other, ledger)
+
+
 def _without_duplicates(home: Home, shards: list[Shard]) -> list[Shard]:
     """Drop what the ledger has by now, and what two shards of this batch hold both."""
     fresh = [entry for shard in shards for entry in shard.entries if not entry.duplicate]
@@ -159,6 +195,4 @@ def _drop(home: Home, shard: Shard, again: set[str]) -> Shard:
 
 
 def _rows_without(table: pa.Table, object_ids: set[str]) -> pa.Table:
-    import pyarrow.compute as pc
-
     return table.filter(pc.invert(pc.is_in(table["object_id"], pa.array(sorted(object_ids)))))

@@ -31,6 +31,11 @@ class Home:
         return self.warehouse / "events" / "data"
 
     @property
+    def sightings_data(self) -> Path:
+        """Data files of the sightings table."""
+        return self.warehouse / "sightings" / "data"
+
+    @property
     def quarantine(self) -> Path:
         """Bytes that could not be stored."""
         return self.path / "quarantine"
@@ -57,8 +62,14 @@ class Home:
 
     @contextmanager
     def commit_lock(self) -> Iterator[None]:
-        """Held by the one process that commits; released by the kernel when its holder dies."""
-        with FileLock(self._lock("commit")):
+        """Held by the one process that commits; released by the kernel when its holder dies. Reentrant."""
+        with FileLock(self._lock("commit"), is_singleton=True):
+            yield
+
+    @contextmanager
+    def compact_lock(self) -> Iterator[None]:
+        """Held by the one process that compacts."""
+        with FileLock(self._lock("compact")):
             yield
 
     @contextmanager
@@ -102,9 +113,11 @@ def create_home(path: Path) -> Home:
         raise LakeError(f"{path}: holds other files and no lake; name an empty folder or another one")
     path.mkdir(parents=True, exist_ok=True)
     home = Home(path.resolve())
+    _ = (
+        home.state
+    )  # first: it shows a process that comes at the same time, or after a crash, that this is a lake
     for folder in (home.warehouse, home.quarantine, home.ledgers, home.cache):
         folder.mkdir(exist_ok=True)
-    _ = home.state
     return home
 
 

@@ -1,6 +1,6 @@
 """Mapped events in, sorted Parquet files out: the part of a batch that one worker writes."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import date
 from pathlib import Path
@@ -45,7 +45,7 @@ def write_events(folder: Path, name: str, events: pa.Table, schema: pa.Schema, l
         path = folder / f"source={source}" / f"day={day}" / f"{name}-{number:03d}.parquet"
         path.parent.mkdir(parents=True, exist_ok=True)
         failpoint("file.before")
-        write_file(path, _sorted(part), schema, level)
+        write_file(path, sort(part), schema, level)
         failpoint("file.after")
         yield str(path)
 
@@ -53,20 +53,32 @@ def write_events(folder: Path, name: str, events: pa.Table, schema: pa.Schema, l
 def write_file(path: Path, events: pa.Table, schema: pa.Schema, level: int) -> None:
     """Write one Parquet file of the events table durably."""
     kept = [f for f in schema if f.name in events.column_names and events[f.name].null_count < len(events)]
-    table = pa.Table.from_arrays([_as(events[f.name], f.type) for f in kept], schema=pa.schema(kept))
-    names = [f.name for f in kept]
-    blooms = {c: {"ndv": min(len(events), ROW_GROUP), "fpp": 0.01} for c in _LOOKED_UP if c in names}
-    pq.write_table(
-        table,
+    table = pa.Table.from_arrays([cast(events[f.name], f.type) for f in kept], schema=pa.schema(kept))
+    write_chunks(path, [table], table.schema, len(table), level)
+
+
+def write_chunks(path: Path, chunks: Iterable[pa.Table], schema: pa.Schema, rows: int, level: int) -> None:
+    """Write one Parquet file of the events table durably, from chunks that have exactly `schema`."""
+    names = schema.names
+    with pq.ParquetWriter(
         path,
+        schema,
         compression="zstd",
         compression_level=level,
-        use_dictionary=[c for c in names if c not in _NO_DICTIONARY],
+        use_dictionary=[_leaf(f) for f in schema if f.name not in _NO_DICTIONARY],
         write_statistics=[c for c in names if c not in ("raw_data", "raw_sha256")],
-        bloom_filter_options=blooms or None,
-        row_group_size=ROW_GROUP,
-    )
+        bloom_filter_options={
+            c: {"ndv": min(rows, ROW_GROUP), "fpp": 0.01} for c in _LOOKED_UP if c in names
+        },
+    ) as writer:
+        for chunk in chunks:
+            writer.write_table(chunk, ROW_GROUP)
     sync_file(path)
+
+
+def _leaf(field: pa.Field) -> str:
+    """How Parquet calls the column that holds a field's values."""
+    return f"{field.name}.list.element" if pa.types.is_large_list(field.type) else str(field.name)
 
 
 def _partitions(sources: pa.ChunkedArray, days: pa.ChunkedArray) -> list[tuple[str, date]]:
@@ -74,10 +86,12 @@ def _partitions(sources: pa.ChunkedArray, days: pa.ChunkedArray) -> list[tuple[s
     return sorted(zip(pairs["source"].to_pylist(), pairs["day"].to_pylist(), strict=True))
 
 
-def _sorted(events: pa.Table) -> pa.Table:
+def sort(events: pa.Table) -> pa.Table:
+    """`events` in the order of the table, ties as they were."""
     keys = [(name, "ascending") for name in SORT_ORDER if name in events.column_names]
     return events.take(pc.sort_indices(events.select([name for name, _ in keys]), sort_keys=keys))
 
 
-def _as(column: pa.ChunkedArray, wanted: pa.DataType) -> pa.ChunkedArray:
+def cast(column: pa.ChunkedArray, wanted: pa.DataType) -> pa.ChunkedArray:
+    """`column` as `wanted`, itself where it is that already."""
     return column if column.type == wanted else column.cast(wanted)

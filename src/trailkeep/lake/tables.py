@@ -1,5 +1,6 @@
 """A lake's home in, its Iceberg tables out, created on first use."""
 
+import logging
 from typing import TYPE_CHECKING
 
 import pyarrow as pa
@@ -20,6 +21,7 @@ from pyiceberg.types import (
     StringType,
     TimestamptzType,
 )
+from sqlalchemy.exc import OperationalError
 
 from trailkeep.core.columns import EVENTS, SIGHTINGS, Column
 from trailkeep.lake.home import Home
@@ -69,17 +71,26 @@ def events_arrow_schema(table: Table) -> pa.Schema:
     return schema_to_pyarrow(table.schema())
 
 
-def _catalog(home: Home) -> SqlCatalog:
-    return SqlCatalog("trailkeep", uri=home.catalog_url, warehouse=home.warehouse.as_uri())
+def _catalog(home: Home, *, create: bool = False) -> SqlCatalog:
+    # raw_data and its digest have no statistics on purpose; the library would warn of it for every file.
+    logging.getLogger("pyiceberg.io.pyarrow").setLevel(logging.ERROR)
+    # The warehouse is a path, not a URI: the library would take the %20 of a URI for part of a folder's name.
+    return SqlCatalog(
+        "trailkeep",
+        uri=home.catalog_url,
+        warehouse=str(home.warehouse),
+        init_catalog_tables=str(create).lower(),
+        **{"py-io-impl": "trailkeep.lake.file_io.DurableFileIO"},
+    )
 
 
 def _table(home: Home, name: str, columns: "Iterable[Column]", day_of: str) -> Table:
-    catalog = _catalog(home)
     identifier = (NAMESPACE, name)
     try:
-        table = catalog.load_table(identifier)
-    except NoSuchTableError:
+        table = _catalog(home).load_table(identifier)
+    except (NoSuchTableError, OperationalError):  # no table, or not even a catalog
         with home.commit_lock():
+            catalog = _catalog(home, create=True)
             catalog.create_namespace_if_not_exists(NAMESPACE)
             table = catalog.create_table_if_not_exists(
                 identifier,
@@ -87,12 +98,18 @@ def _table(home: Home, name: str, columns: "Iterable[Column]", day_of: str) -> T
                 partition_spec=_partitions(columns, day_of),
                 properties=_PROPERTIES,
             )
-    missing = [c for c in columns if c.name not in table.schema().column_names]
-    if missing:
-        with home.commit_lock(), table.update_schema() as update:
-            for column in missing:
-                update.add_column(column.name, _type(column, 0))
+    if _missing(table, columns):
+        with home.commit_lock():
+            table.refresh()  # another process may have added them while this one waited
+            with table.update_schema() as update:
+                for column in _missing(table, columns):
+                    update.add_column(column.name, _type(column, 0), doc=column.path)
     return table
+
+
+def _missing(table: Table, columns: "Iterable[Column]") -> list[Column]:
+    present = set(table.schema().column_names)
+    return [column for column in columns if column.name not in present]
 
 
 def _type(column: Column, element_id: int) -> IcebergType:

@@ -3,6 +3,7 @@
 import sqlite3
 from datetime import UTC, datetime
 from pathlib import Path
+from urllib.parse import quote
 
 from sqlalchemy import Connection, Engine, create_engine, event, inspect, text
 from sqlalchemy.exc import OperationalError
@@ -16,7 +17,7 @@ HEAD = "0001"
 
 def sqlite_url(path: Path) -> str:
     """The URL of an SQLite state file."""
-    return f"sqlite:///{path}"
+    return f"sqlite:///{quote(str(path))}"
 
 
 def open_database(url: str) -> Engine:

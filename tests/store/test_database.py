@@ -1,0 +1,57 @@
+"""The state database: made, reopened, refused when newer, and its migrations equal to its tables."""
+
+from pathlib import Path
+
+import pytest
+from alembic.autogenerate import compare_metadata
+from alembic.migration import MigrationContext
+from sqlalchemy import inspect, text
+
+from trailkeep.core.errors import LakeError
+from trailkeep.store.database import HEAD, open_database, reading, sqlite_url
+from trailkeep.store.tables import metadata
+
+
+def test_fresh_database_has_every_table(tmp_path: Path) -> None:
+    engine = open_database(sqlite_url(tmp_path / "state.db"))
+    with reading(engine) as connection:
+        assert set(metadata.tables) <= set(inspect(connection).get_table_names())
+        assert connection.execute(text("SELECT version_num FROM alembic_version")).scalar() == HEAD
+
+
+def test_migrations_yield_the_tables_that_the_code_declares(tmp_path: Path) -> None:
+    engine = open_database(sqlite_url(tmp_path / "state.db"))
+    with reading(engine) as connection:
+        assert compare_metadata(MigrationContext.configure(connection), metadata) == []
+
+
+def test_reopened_database_keeps_its_rows(tmp_path: Path) -> None:
+    url = sqlite_url(tmp_path / "state.db")
+    with open_database(url).begin() as connection:
+        connection.execute(text("INSERT INTO batches VALUES ('b', 'open', 'w', '2024-01-01', '[]')"))
+    with reading(open_database(url)) as connection:
+        assert connection.execute(text("SELECT batch_id FROM batches")).scalar() == "b"
+
+
+def test_newer_schema_is_refused(tmp_path: Path) -> None:
+    url = sqlite_url(tmp_path / "state.db")
+    with open_database(url).begin() as connection:
+        connection.execute(text("UPDATE alembic_version SET version_num = '9999'"))
+    with pytest.raises(LakeError, match="made by a newer Trailkeep"):
+        open_database(url)
+
+
+def test_a_commit_is_on_disk_and_writers_wait(tmp_path: Path) -> None:
+    engine = open_database(sqlite_url(tmp_path / "state.db"))
+    with reading(engine) as connection:
+        pragma = {
+            name: connection.exec_driver_sql(f"PRAGMA {name}").scalar()
+            for name in ("journal_mode", "synchronous", "busy_timeout")
+        }
+    assert pragma == {"journal_mode": "wal", "synchronous": 2, "busy_timeout": 60000}
+
+
+def test_a_folder_in_the_way_is_reported(tmp_path: Path) -> None:
+    (tmp_path / "state.db").mkdir()
+    with pytest.raises(LakeError, match="cannot open the state database"):
+        open_database(sqlite_url(tmp_path / "state.db"))
