@@ -17,15 +17,15 @@ from pathlib import Path
 
 import psutil
 
+import trailkeep
 from bench.figures import NOT_COMPARED, Figure, as_json, as_markdown
 from bench.generator import EVENTS_PER_FILE, GeneratedData, generate
 from bench.measure import BenchError
 from bench.rules import generate_rules
 from bench.runs import WORKERS, Runs
-from bench.stages import GENERATED, STAGES, Bench, Stage
+from bench.stages import GENERATED, REFERENCE_EVENTS, STAGES, Bench, Stage
 
-REFERENCE_EVENTS = 400_000
-SHIPPED = Path(__file__).parent.parent / "src" / "trailkeep" / "rules"
+SHIPPED = Path(trailkeep.__file__).parent / "rules"
 SHIPPED_COUNT = 60
 _PACKAGES = ("trailkeep", "duckdb", "pyarrow", "pyiceberg", "pysigma")
 
