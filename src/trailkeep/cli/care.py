@@ -1,7 +1,7 @@
 """Commands that look after the lake: status, compact, quarantine."""
 
 import sys
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Annotated
 
 import pyarrow as pa
@@ -54,8 +54,11 @@ def compact(
 
     lake = open_home(home)
     recover(lake, {rule.id: rule.window for rule in setup.rules_of(rules, lake.cache).rules})
-    report = compact_lake(lake, grace=timedelta(minutes=grace_minutes))
-    print(report)
+    done = compact_lake(lake, lambda: datetime.now(UTC), grace=timedelta(minutes=grace_minutes))
+    print(
+        f"{done.merged:,} files merged into {done.written:,} ({done.rows:,} rows); "
+        f"{done.expired:,} snapshots expired, {done.removed:,} unused files removed"
+    )
 
 
 @quarantine.command("list")

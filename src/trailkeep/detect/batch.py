@@ -11,7 +11,8 @@ from functools import reduce
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from trailkeep.detect.fields import RAW, Field, below, holds, json_path, members, native, native_sql
+from trailkeep.detect.documents import Documents
+from trailkeep.detect.fields import RAW, Field, Texts, below, holds, native
 from trailkeep.detect.plan import Ask, Plan, Planned, evaluate
 from trailkeep.detect.tree import fold
 from trailkeep.detect.vocabulary import Mask, masks, one_batch, simplified
@@ -173,39 +174,27 @@ class Batch:
 
     def _native_query(self, tops: Sequence[str], fields: Sequence[int]) -> str:
         """SQL of the rows in UNDECIDED with a column for each of `fields`, or for each test of a wide one."""
-        outer = ["row"]
-        paths: dict[str, list[tuple[str, ...]]] = {top: [] for top in tops}
+        documents = Documents(tops, self.available, self.plan.source)
+        texts, columns = [], ["row"]
         for index in fields:
             vocabulary = self.plan.vocabularies[index]
             one = vocabulary.field
             if one.path:
-                known = paths[one.natives[0]]
-                known.append(one.path)
-                direct = f"d{tops.index(one.natives[0])}[{len(known)}]"
-                outer.append(f"{below(direct, one.natives[0], one.path)} AS f{index}")
+                direct = documents.value(one.natives[0], one.path)
+                columns.append(f"{below(direct, native(one.natives[0]), one.path)} AS f{index}")
             elif is_wide(one):
-                texts = members(one.sql) if one.json else one.sql
-                tests = enumerate(vocabulary.tests)
-                outer += [f"{holds(test, one, texts)} AS f{index}_{number}" for number, test in tests]
+                text = f"json_text({one.sql})" if one.json else one.sql
+                texts += [f"{text} AS text{index}", f"lower({text}) AS lower{index}"]
+                texts += [f"json_members({one.sql}) AS several{index}"] if one.json else []
+                names = Texts(f"text{index}", f"lower{index}", f"several{index}" if one.json else "")
+                columns += [
+                    f"{holds(test, names)} AS f{index}_{n}" for n, test in enumerate(vocabulary.tests)
+                ]
             else:
-                outer.append(f"{one.sql} AS f{index}")
-        inner = ["*"]
-        for i, top in enumerate(tops):
-            if paths[top]:
-                listed = ", ".join(map(json_path, paths[top]))
-                inner.append(f"json_extract({native(top)}, [{listed}]) AS d{i}")
-        natives = ", ".join(
-            f"CASE WHEN u.need{i} THEN {self._native(top)} END AS {native(top)}" for i, top in enumerate(tops)
-        )
-        return (
-            f"SELECT {', '.join(outer)} FROM (SELECT {', '.join(inner)} FROM (SELECT u.row, {natives} "  # noqa: S608
-            f"FROM {UNDECIDED} u JOIN {self.relation} e USING (object_id, record_no)))"
-        )
-
-    def _native(self, top: str) -> str:
-        """SQL of a top-level field: its column, or what raw_data has of it."""
-        kept = top == RAW or top in self.available
-        return f"e.{native(top)}" if kept else native_sql(top, self.plan.source)
+                columns.append(f"{one.sql} AS f{index}")
+        read = f"SELECT {', '.join(documents.read())} FROM {UNDECIDED} u JOIN {self.relation} e USING (object_id, record_no)"
+        parsed = f"SELECT {', '.join(documents.parse())} FROM ({read})"
+        return f"SELECT {', '.join(columns)} FROM (SELECT {', '.join(['*', *texts])} FROM ({parsed}))"
 
     def _table(self, hits: Sequence[Hit]) -> pa.Table:
         tables = [MATCHES.empty_table()]

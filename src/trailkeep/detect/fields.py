@@ -4,7 +4,7 @@ A relation to be searched has the stored columns (core/columns.py), and a column
 native field it keeps: its JSON text, or the bare text where the source is delimited. Others come from raw_data.
 """
 
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from trailkeep.core.columns import BY_NAME
@@ -12,6 +12,7 @@ from trailkeep.core.source import Source
 from trailkeep.detect.tree import OTHER, TEXT, And, Node, Not, Null, Or, Pair, Test
 
 RAW = "raw_data"
+LOWERED = f"LOWER({TEXT})"
 
 
 @dataclass(frozen=True)
@@ -28,7 +29,9 @@ class Field:
     @property
     def texts(self) -> str:
         """SQL of the list of its texts, nulls left out."""
-        return members(self.sql) if self.json else f"list_filter([{self.sql}], lambda v: v IS NOT NULL)"
+        return (
+            f"json_texts({self.sql})" if self.json else f"list_filter([{self.sql}], lambda v: v IS NOT NULL)"
+        )
 
 
 def resolve(name: str, source: Source) -> Field:
@@ -43,7 +46,7 @@ def resolve(name: str, source: Source) -> Field:
     if not rest:
         return Field(native(top), json=True, natives=(top,))
     direct = f"json_extract({native(top)}, {json_path(rest)})"
-    return Field(below(direct, top, rest), json=True, natives=(top,), path=tuple(rest))
+    return Field(below(direct, native(top), rest), json=True, natives=(top,), path=tuple(rest))
 
 
 def _stored(expression: str) -> Field:
@@ -86,38 +89,37 @@ def json_path(keys: Sequence[str], start: str = "$") -> str:
     return quoted(start + "".join(f'."{key}"' for key in keys))
 
 
-def below(direct: str, top: str, keys: Sequence[str]) -> str:
-    """`direct`, found when every step of the path is an object; else all that is reached through arrays."""
-    found = f"[CAST({native(top)} AS JSON)]"
+def below(direct: str, doc: str, keys: Sequence[str]) -> str:
+    """`direct`, found when every step from `doc` is an object; else all that is reached through arrays, as one."""
+    found = f"[CAST({doc} AS JSON)]"
     for key in keys:
-        through = [f"json_extract(x, {json_path([key], start)})" for start in ("$[*]", "$[*][*]")]
-        each = (
-            f"CASE WHEN json_type(x) = 'ARRAY' THEN list_concat({', '.join(through)}) "
-            f"ELSE [json_extract(x, {json_path([key])})] END"
-        )
-        found = f"flatten(list_transform({found}, lambda x: {each}))"
-    return (
-        f"CAST(CASE WHEN {direct} IS NOT NULL THEN {direct} "
-        f"WHEN contains({native(top)}, '[') THEN to_json({found}) END AS VARCHAR)"
-    )
+        found = f"json_step({found}, {quoted(key)})"
+    return f"json_below({direct}, {doc}, {found})"
 
 
-def members(json: str) -> str:
-    """SQL of the texts in JSON text `json`: of the value itself, or of an array's members, two arrays deep."""
-    return (
-        f"list_filter(CASE WHEN starts_with({json}, '[') THEN list_concat("
-        f"json_extract_string({json}, '$[*]'), json_extract_string({json}, '$[*][*]')) "
-        f"ELSE [json_extract_string({json}, '$')] END, lambda v: v IS NOT NULL)"
-    )
+@dataclass(frozen=True)
+class Texts:
+    """SQL of a field's text and of the same in lower case; `several`, of its list of texts, replaces them if not null."""
+
+    one: str
+    lower: str
+    several: str = ""
 
 
-def holds(test: Test | Null, field: Field, texts: str) -> str:
-    """SQL that is true or false: whether `field` passes `test`; `texts` is its text, or its list if json."""
+def holds(test: Test | Null, texts: Texts) -> str:
+    """SQL that is true or false: whether a field passes `test`."""
     if isinstance(test, Null):
-        return f"coalesce(len({texts}), 0) = 0" if field.json else f"{texts} IS NULL"
-    if field.json:
-        return f"coalesce(len(list_filter({texts}, lambda v: {test.sql.replace(TEXT, 'v')})) > 0, false)"
-    return f"coalesce({test.sql.replace(TEXT, texts)}, false)"
+        alone = f"{texts.one} IS NULL"
+        return f"coalesce(len({texts.several}) = 0, {alone})" if texts.several else alone
+    alone = test.sql.replace(LOWERED, texts.lower).replace(TEXT, texts.one)
+    if not texts.several:
+        return f"coalesce({alone}, false)"
+    return f"coalesce(CASE WHEN {texts.several} IS NULL THEN {alone} ELSE {any_of(texts.several, test)} END, false)"
+
+
+def any_of(texts: str, test: Test) -> str:
+    """SQL: whether any of the list `texts` passes `test`."""
+    return f"len(list_filter({texts}, lambda v: {test.sql.replace(TEXT, 'v')})) > 0"
 
 
 def predicate(node: Node, source: Source) -> str:
@@ -130,9 +132,13 @@ def predicate(node: Node, source: Source) -> str:
             return "(" + word.join(predicate(child, source) for child in nodes) + ")"
         case Pair():
             return f"coalesce({pair(node, source).sql} = 'true', false)"
-        case Test() | Null():
-            field = resolve(node.field, source)
-            return holds(node, field, field.texts if field.json else field.sql)
+        case Null(name):
+            return f"(len({resolve(name, source).texts}) = 0)"
+        case Test(name):
+            field = resolve(name, source)
+            if field.json:
+                return f"({any_of(field.texts, node)})"
+            return holds(node, Texts(field.sql, f"LOWER({field.sql})"))
 
 
 def quoted(text: str, quote: str = "'") -> str:

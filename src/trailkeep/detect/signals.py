@@ -4,9 +4,9 @@ import json
 from collections.abc import Sequence
 
 import pyarrow as pa
-from trailkeep.detect.rules import Rule
 
 from trailkeep.core.levels import severity_of
+from trailkeep.detect.rules import Rule
 from trailkeep.engine.duckdb import Connection
 
 SIGNAL_SOURCE = "trailkeep_signal"

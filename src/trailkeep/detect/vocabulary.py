@@ -7,7 +7,7 @@ batch to batch. Whole columns of rows are then decided by looking codes up.
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from trailkeep.detect.fields import Field, holds, members
+from trailkeep.detect.fields import Field, Texts, holds
 from trailkeep.detect.tree import Null, Test
 from trailkeep.engine.duckdb import Connection
 
@@ -55,11 +55,11 @@ class Vocabulary:
 
     def _run(self, con: Connection, values: pa.Array) -> pa.RecordBatch:
         con.register("trailkeep_values", pa.table({"v": values}))
-        if self.field.json:
-            relation, texts = f"(SELECT {members('v')} AS texts FROM trailkeep_values)", "texts"
-        else:
-            relation, texts = "trailkeep_values", "v"
-        columns = ", ".join(f"{holds(test, self.field, texts)} AS t{i}" for i, test in enumerate(self.tests))
+        text = "json_text(v)" if self.field.json else "v"
+        several = ", json_members(v) AS several" if self.field.json else ""
+        texts = Texts("text", "lowered", "several" if self.field.json else "")
+        columns = ", ".join(f"{holds(test, texts)} AS t{i}" for i, test in enumerate(self.tests))
+        relation = f"(SELECT {text} AS text, lower({text}) AS lowered{several} FROM trailkeep_values)"  # noqa: S608
         try:
             return one_batch(con.execute(f"SELECT {columns} FROM {relation}").to_arrow_table())  # noqa: S608
         finally:

@@ -96,3 +96,25 @@ CREATE OR REPLACE TEMP MACRO entities_of(known, arns, tokens) AS list_distinct(l
 -- A time as RFC 3339 text in UTC, with a fraction of a second only where it has one.
 CREATE OR REPLACE TEMP MACRO rfc3339(moment) AS
     regexp_replace(strftime(moment AT TIME ZONE 'UTC', '%Y-%m-%dT%H:%M:%S.%f'), '\.?0+$', '') || 'Z';
+
+-- Rules read JSON through these. The text of a JSON value: of a string its content; null for null and for arrays.
+CREATE OR REPLACE TEMP MACRO json_text(doc) AS CASE WHEN NOT starts_with(doc, '[') THEN json_extract_string(doc, '$') END;
+
+-- The texts of an array's members, and of their members where they are arrays; null for anything else.
+CREATE OR REPLACE TEMP MACRO json_members(doc) AS CASE WHEN starts_with(doc, '[') THEN list_filter(
+    list_concat(json_extract_string(doc, '$[*]'), json_extract_string(doc, '$[*][*]')), lambda v: v IS NOT NULL)
+END;
+
+-- All texts of a JSON value, as a list.
+CREATE OR REPLACE TEMP MACRO json_texts(doc) AS
+    coalesce(json_members(doc), list_filter([json_text(doc)], lambda v: v IS NOT NULL));
+
+-- What each of `docs`, or each member of those that are arrays, has under `key`.
+CREATE OR REPLACE TEMP MACRO json_step(docs, key) AS flatten(list_transform(docs, lambda x:
+    CASE WHEN json_type(x) = 'ARRAY'
+        THEN list_concat(json_extract(x, '$[*]."' || key || '"'), json_extract(x, '$[*][*]."' || key || '"'))
+        ELSE [json_extract(x, '$."' || key || '"')] END));
+
+-- `direct` if there is such a value; else, where `doc` has arrays that may lead to more, `found` as one array.
+CREATE OR REPLACE TEMP MACRO json_below(direct, doc, found) AS CAST(
+    CASE WHEN direct IS NOT NULL THEN direct WHEN contains(doc, '[') THEN to_json(found) END AS VARCHAR);

@@ -36,6 +36,8 @@ BATCH_ID = "trailkeep.batch-id"
 LEDGER_DIGEST = "trailkeep.ledger-sha256"
 SEAL_ROOT = "trailkeep.seal-root"
 
+Parsed = tuple[list[ObjectEntry], list[QuarantineEntry], list[tuple[str, int]]]
+
 
 @dataclass(frozen=True)
 class Batch:
@@ -85,9 +87,7 @@ def landed(home: Home, batch_id: str, ledger: dict[str, Any]) -> bool:
     table = events_table(home)
     if any(s.summary is not None and s.summary[BATCH_ID] == batch_id for s in table.snapshots()):
         return True
-    rows = table.scan(
-        row_filter=EqualTo(term="batch_id", value=batch_id), selected_fields=("batch_id",), limit=1
-    )
+    rows = table.scan(row_filter=EqualTo(term="batch_id", value=batch_id), selected_fields=("batch_id",), limit=1)
     return len(rows.to_arrow()) > 0
 
 
@@ -109,13 +109,14 @@ def read_ledger(home: Home, batch_id: str) -> dict[str, Any] | None:
     return json.loads(path.read_bytes()) if path.exists() else None
 
 
-def parse_ledger(ledger: dict[str, Any]) -> tuple[list[ObjectEntry], list[QuarantineEntry], list[str]]:
+def parse_ledger(ledger: dict[str, Any]) -> Parsed:
     """The entries, quarantined pieces and resolved pieces that a ledger file holds."""
     entries = [
         ObjectEntry(**{**row, "content": base64.b64decode(row["content"]) if row["content"] else None})
         for row in ledger["objects"]
     ]
-    return entries, [QuarantineEntry(**row) for row in ledger["quarantine"]], ledger["resolved"]
+    pieces = [QuarantineEntry(**row) for row in ledger["quarantine"]]
+    return entries, pieces, [(piece, records) for piece, records in ledger["resolved"]]
 
 
 def _ledger(shards: list[Shard]) -> dict[str, Any]:

@@ -156,9 +156,7 @@ def _write_sightings(merged: _Merged, source: str, seen: pa.Table, table: Table)
     } | {name: seen[name] for name in seen.column_names}
     rows = pa.Table.from_arrays([cast(columns[f.name], f.type) for f in schema], schema=schema)
     merged.sightings.parent.mkdir(parents=True, exist_ok=True)
-    pq.write_table(
-        rows, merged.sightings, compression="zstd", compression_level=LEVEL, row_group_size=ROW_GROUP
-    )
+    pq.write_table(rows, merged.sightings, compression="zstd", compression_level=LEVEL, row_group_size=ROW_GROUP)
     sync_file(merged.sightings)
 
 

@@ -20,6 +20,10 @@ class Home:
 
     path: Path
 
+    def __reduce__(self) -> tuple[type["Home"], tuple[Path]]:
+        # Another process opens its own state database.
+        return Home, (self.path,)
+
     @property
     def warehouse(self) -> Path:
         """Data and metadata files of the Iceberg tables."""
@@ -113,9 +117,7 @@ def create_home(path: Path) -> Home:
         raise LakeError(f"{path}: holds other files and no lake; name an empty folder or another one")
     path.mkdir(parents=True, exist_ok=True)
     home = Home(path.resolve())
-    _ = (
-        home.state
-    )  # first: it shows a process that comes at the same time, or after a crash, that this is a lake
+    _ = home.state  # first: it shows a process that comes at the same time, or after a crash, that this is a lake
     for folder in (home.warehouse, home.quarantine, home.ledgers, home.cache):
         folder.mkdir(exist_ok=True)
     return home

@@ -184,6 +184,12 @@ def _resolve(connection: Connection, piece: str, records: int) -> None:
     )
 
 
+def totals(state: Engine) -> dict[str, int]:
+    """Sums over the ledger: objects, records, stored, duplicate, quarantined, dropped."""
+    names = ("objects", "records", "stored", "duplicate", "quarantined", "dropped")
+    return {name: sum(row[name] for row in by_source(state)) for name in names}
+
+
 def by_source(state: Engine) -> list[dict[str, Any]]:
     """Sums over the ledger for each source."""
     names = ("records", "stored", "duplicate", "quarantined", "dropped")

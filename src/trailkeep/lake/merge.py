@@ -98,8 +98,7 @@ def _conform(table: pa.Table, schema: pa.Schema, names: list[str]) -> pa.Table:
     """`table` with exactly the columns `names`, null where the file leaves one out."""
     fields = [schema.field(name) for name in names]
     columns = [
-        cast(table[f.name], f.type) if f.name in table.column_names else pa.nulls(len(table), f.type)
-        for f in fields
+        cast(table[f.name], f.type) if f.name in table.column_names else pa.nulls(len(table), f.type) for f in fields
     ]
     return pa.Table.from_arrays(columns, schema=pa.schema(fields))
 

@@ -38,14 +38,12 @@ def write_events(folder: Path, name: str, events: pa.Table, schema: pa.Schema, l
 
     `schema` carries the Iceberg field ids; columns that are null throughout are left out.
     """
-    days = events["time"].cast(pa.date32())
-    for number, (source, day) in enumerate(_partitions(events["source"], days)):
-        inside = pc.and_(pc.equal(events["source"], source), pc.equal(days, day))
-        part = events if pc.all(inside).as_py() else events.filter(inside)
+    events = sort(events.append_column("day", events["time"].cast(pa.date32())), ("source", "day", *SORT_ORDER))
+    for number, (source, day, start, length) in enumerate(_partitions(events)):
         path = folder / f"source={source}" / f"day={day}" / f"{name}-{number:03d}.parquet"
         path.parent.mkdir(parents=True, exist_ok=True)
         failpoint("file.before")
-        write_file(path, sort(part), schema, level)
+        write_file(path, events.slice(start, length), schema, level)
         failpoint("file.after")
         yield str(path)
 
@@ -67,9 +65,7 @@ def write_chunks(path: Path, chunks: Iterable[pa.Table], schema: pa.Schema, rows
         compression_level=level,
         use_dictionary=[_leaf(f) for f in schema if f.name not in _NO_DICTIONARY],
         write_statistics=[c for c in names if c not in ("raw_data", "raw_sha256")],
-        bloom_filter_options={
-            c: {"ndv": min(rows, ROW_GROUP), "fpp": 0.01} for c in _LOOKED_UP if c in names
-        },
+        bloom_filter_options={c: {"ndv": min(rows, ROW_GROUP), "fpp": 0.01} for c in _LOOKED_UP if c in names},
     ) as writer:
         for chunk in chunks:
             writer.write_table(chunk, ROW_GROUP)
@@ -81,15 +77,19 @@ def _leaf(field: pa.Field) -> str:
     return f"{field.name}.list.element" if pa.types.is_large_list(field.type) else str(field.name)
 
 
-def _partitions(sources: pa.ChunkedArray, days: pa.ChunkedArray) -> list[tuple[str, date]]:
-    pairs = pa.table({"source": sources, "day": days}).group_by(["source", "day"]).aggregate([])
-    return sorted(zip(pairs["source"].to_pylist(), pairs["day"].to_pylist(), strict=True))
+def _partitions(events: pa.Table) -> Iterator[tuple[str, date, int, int]]:
+    """(source, day, first row, rows) of each partition of sorted events."""
+    counted = events.group_by(["source", "day"], use_threads=False).aggregate([([], "count_all")])
+    start = 0
+    for row in counted.to_pylist():
+        yield row["source"], row["day"], start, row["count_all"]
+        start += row["count_all"]
 
 
-def sort(events: pa.Table) -> pa.Table:
+def sort(events: pa.Table, keys: tuple[str, ...] = SORT_ORDER) -> pa.Table:
     """`events` in the order of the table, ties as they were."""
-    keys = [(name, "ascending") for name in SORT_ORDER if name in events.column_names]
-    return events.take(pc.sort_indices(events.select([name for name, _ in keys]), sort_keys=keys))
+    kept = [name for name in keys if name in events.column_names]
+    return events.take(pc.sort_indices(events.select(kept), sort_keys=[(name, "ascending") for name in kept]))
 
 
 def cast(column: pa.ChunkedArray, wanted: pa.DataType) -> pa.ChunkedArray:

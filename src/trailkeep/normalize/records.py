@@ -111,8 +111,8 @@ def to_table(records: ObjectRecords, object_id: str, key_time: datetime | None) 
     schema = pa.schema(
         [
             ("raw_data", pa.string()),
-            ("raw_format", pa.dictionary(pa.int8(), pa.string())),
-            ("object_id", pa.dictionary(pa.int8(), pa.string())),
+            ("raw_format", pa.dictionary(pa.int32(), pa.string())),
+            ("object_id", pa.dictionary(pa.int32(), pa.string())),
             ("record_no", pa.int32()),
             ("key_time", pa.timestamp("us", tz="UTC")),
         ]
@@ -133,8 +133,8 @@ def to_table(records: ObjectRecords, object_id: str, key_time: datetime | None) 
 
 def _repeated(value: str | None, rows: int) -> pa.DictionaryArray:
     if value is None:
-        return pa.nulls(rows, pa.dictionary(pa.int8(), pa.string()))
-    zeros = pa.Int8Array.from_buffers(pa.int8(), rows, [None, pa.py_buffer(bytes(rows))])
+        return pa.nulls(rows, pa.dictionary(pa.int32(), pa.string()))
+    zeros = pa.Int32Array.from_buffers(pa.int32(), rows, [None, pa.py_buffer(bytes(4 * rows))])
     return pa.DictionaryArray.from_arrays(zeros, pa.array([value], pa.string()))
 
 

@@ -1,0 +1,189 @@
+"""Every source folder: its samples map to its expected events, which are valid OCSF and lose nothing."""
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pytest
+import yaml
+from content.ocsf_schema import faults
+from content.records import json_records, leaves, raw_table, read_text
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from trailkeep.core.columns import MAPPED
+from trailkeep.core.ocsf import CLASSES
+from trailkeep.core.source import Source, load_sources
+from trailkeep.engine.duckdb import connect
+from trailkeep.engine.mapping import native_select, ocsf_select
+from trailkeep.normalize.mapping import Mapper
+from trailkeep.normalize.ocsf import to_ocsf
+
+SOURCES = load_sources()
+SAMPLES = [(s, path) for s in SOURCES.values() for path in sorted((s.folder / "samples").iterdir())]
+FACTS = yaml.safe_load((Path(__file__).parent / "facts.yaml").read_text())
+# Values that OCSF holds in another form, by source and native field.
+FORMS = {
+    "aws_vpc_flow": {
+        "start": lambda value: value + "000",
+        "end": lambda value: value + "000",
+        "action": {"ACCEPT": "1", "REJECT": "2"}.get,
+        "flow-direction": {"ingress": "1", "egress": "2"}.get,
+        "traffic-path": lambda value: str(int(value) + 3),
+    }
+}
+each_sample = pytest.mark.parametrize(
+    ("source", "path"), SAMPLES, ids=[f"{s.name}/{path.name}" for s, path in SAMPLES]
+)
+
+
+def records_of(source: Source, path: Path) -> pa.Table:
+    text = read_text(path)
+    if source.format == "json":
+        return raw_table(json.dumps(record) for record in json_records(text))
+    header, *lines = text.splitlines()
+    return raw_table(lines, header)
+
+
+def results(source: Source, raw: pa.Table) -> list[dict[str, Any]]:
+    """For each record: its OCSF event (without raw_data), principal and entities, or why it was rejected."""
+    mapped, ocsf = Mapper().map(source, raw), to_ocsf(connect(), source, raw)
+    assert mapped.rejected["reason"].to_pylist() == ocsf.rejected["reason"].to_pylist()
+    found = {row["record_no"]: {"rejected": row["reason"]} for row in mapped.rejected.to_pylist()}
+    columns = mapped.events.select(["record_no", "principal", "entities"])
+    for row, line in zip(columns.to_pylist(), ocsf.lines, strict=True):
+        event = {name: value for name, value in json.loads(line).items() if name != "raw_data"}
+        entities = sorted(row["entities"])
+        found[row["record_no"]] = {"event": event, "principal": row["principal"], "entities": entities}
+    return [found[number] for number in range(len(raw))]
+
+
+@each_sample
+def test_samples_map_to_what_is_expected(source: Source, path: Path, accept: bool) -> None:
+    found = results(source, records_of(source, path))
+    expected = source.folder / "expected" / f"{path.name}.json"
+    if accept:
+        expected.write_text(json.dumps(found, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+    assert found == json.loads(expected.read_text(encoding="utf-8"))
+
+
+@each_sample
+def test_events_are_valid_ocsf(source: Source, path: Path) -> None:
+    for line in to_ocsf(connect(), source, records_of(source, path)).lines:
+        assert faults(json.loads(line)) == []
+
+
+def native_leaves(source: Source, raw: dict[str, Any]) -> Iterator[str]:
+    if source.format == "json":
+        yield from leaves(json.loads(raw["raw_data"]))
+        return
+    forms = FORMS.get(source.name, {})
+    for name, value in zip(raw["raw_format"].split(" "), raw["raw_data"].split(" "), strict=False):
+        if value != "-":
+            form = forms.get(name)
+            yield (form(value) if form else None) or value
+
+
+@each_sample
+def test_no_value_is_lost(source: Source, path: Path) -> None:
+    raw = records_of(source, path)
+    for record, result in zip(raw.to_pylist(), results(source, raw), strict=True):
+        if "event" in result:
+            held = set(leaves(result["event"]))
+            unparsed = {leaf.rstrip("0") for leaf in held}
+            missing = [x for x in native_leaves(source, record) if x not in held and x.rstrip("0") not in unparsed]
+            assert missing == []
+
+
+def at(value: Any, path: str) -> Any:
+    for name in path.split("."):
+        value = value[int(name)] if isinstance(value, list) else (value or {}).get(name)
+    return value
+
+
+@pytest.mark.parametrize(
+    ("source", "sample", "number", "facts"),
+    [(s, f, n, facts) for s, files in FACTS.items() for f, rows in files.items() for n, facts in rows.items()],
+)
+def test_facts(source: str, sample: str, number: int, facts: dict[str, Any]) -> None:
+    """What a person reads in the record: who, what, from where, with which outcome, on which resource."""
+    folder = SOURCES[source].folder
+    result = results(SOURCES[source], records_of(SOURCES[source], folder / "samples" / sample))[number]
+    for path, value in facts.items():
+        if path == "entities":
+            assert set(value) <= set(result["entities"])
+        elif path == "not_entities":
+            assert not set(value) & set(result["entities"])
+        else:
+            assert at(result if path in ("principal", "rejected") else result["event"], path) == value, path
+
+
+@each_sample
+def test_views_read_the_same_events(source: Source, path: Path) -> None:
+    """One view a class and one of native fields, over the same records."""
+    raw, connection = records_of(source, path), connect()
+    connection.register("raw", raw)
+    events = [json.loads(line) for line in to_ocsf(connection, source, raw).lines]
+    for uid, ocsf_class in CLASSES.items():
+        rows = connection.sql(ocsf_select(source, "raw", uid)).to_arrow_table()
+        assert set(rows.column_names) <= ocsf_class.attributes
+        assert rows["type_uid"].to_pylist() == [e["type_uid"] for e in events if e["class_uid"] == uid]
+    assert connection.sql(ocsf_select(source, "raw")).to_arrow_table().num_rows == len(events)
+    assert connection.sql(native_select(source, "raw")).to_arrow_table().column_names == list(source.shape)
+
+
+@pytest.mark.parametrize("source", SOURCES.values(), ids=SOURCES.keys())
+def test_stored_columns_are_all_there_and_typed(source: Source) -> None:
+    events = Mapper().map(source, raw_table([])).events
+    assert events.column_names[: len(MAPPED)] == [column.name for column in MAPPED]
+    assert not [f.name for f in events.schema if pa.types.is_null(f.type)]
+
+
+TIMES = st.sampled_from(["2026-03-02T08:00:00Z", "infinity", "", "-1", "99999999999999999999", "0001-01-01"])
+TEXTS = TIMES | st.text(max_size=20) | st.sampled_from(["$.a", "/a", "arn:aws:s3:::b/k", "::", "-", '\\"'])
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | TEXTS,
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(TEXTS, inner, max_size=3),
+    max_leaves=8,
+)
+CLOUDTRAIL = SOURCES["aws_cloudtrail"]
+FIELDS = st.sampled_from([*CLOUDTRAIL.shape, *CLOUDTRAIL.shape["userIdentity"], "state", "insightType", "roleArn"])
+SERVICES = st.sampled_from(["iam.amazonaws.com", "sts.amazonaws.com", "signin.amazonaws.com"])
+RECORD = st.fixed_dictionaries(
+    {"eventTime": st.just("2026-03-02T08:00:00Z"), "eventName": TEXTS | st.sampled_from(["CreateUser", "AssumeRole"])},
+    optional={
+        "eventSource": SERVICES,
+        "eventCategory": st.just("Insight"),
+        "userIdentity": st.dictionaries(FIELDS, JSON, max_size=4) | JSON,
+        "requestParameters": st.dictionaries(FIELDS, JSON, max_size=3) | JSON,
+        "resources": st.lists(st.dictionaries(st.sampled_from(["ARN", "type", "accountId", "x"]), JSON)) | JSON,
+    },
+)
+
+
+@settings(max_examples=150, deadline=None)
+@given(record=RECORD, rest=st.dictionaries(FIELDS, JSON, max_size=6) | JSON)
+def test_any_json_maps_or_is_rejected(record: dict[str, Any], rest: Any) -> None:
+    texts = [json.dumps(record | rest if isinstance(rest, dict) else rest), json.dumps(record), '{"a":"\\ud800"}']
+    raw = raw_table([*texts, json.dumps(record, ensure_ascii=False).encode("utf-8", "replace").decode()])
+    mapped, ocsf = Mapper().map(CLOUDTRAIL, raw), to_ocsf(connect(), CLOUDTRAIL, raw)
+    assert len(mapped.events) + len(mapped.rejected) == len(raw) == len(ocsf.lines) + len(ocsf.rejected)
+    for line in ocsf.lines:
+        assert faults(json.loads(line)) == []
+
+
+FLOW = SOURCES["aws_vpc_flow"]
+NAMES = st.sampled_from([*(name.replace("_", "-") for name in FLOW.shape), "start", "unheard-of"])
+VALUES = st.sampled_from(["-", "1772439000", "1e999", "nan", "-1", "70000", "10.0.0.1", "::1", "", "egress", "ACCEPT"])
+
+
+@settings(max_examples=100, deadline=None)
+@given(fields=st.lists(st.tuples(NAMES, VALUES | st.text(max_size=8)), min_size=1, max_size=12))
+def test_any_flow_line_maps_or_is_rejected(fields: list[tuple[str, str]]) -> None:
+    raw = raw_table([" ".join(value for _, value in fields)], " ".join(name for name, _ in fields))
+    mapped, ocsf = Mapper().map(FLOW, raw), to_ocsf(connect(), FLOW, raw)
+    assert len(mapped.events) + len(mapped.rejected) == 1 == len(ocsf.lines) + len(ocsf.rejected)
+    for line in ocsf.lines:
+        assert faults(json.loads(line)) == []
