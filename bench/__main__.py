@@ -38,11 +38,15 @@ def main() -> None:
     parser.add_argument("--stages", nargs="+", choices=list(STAGES), default=list(STAGES))
     parser.add_argument("--work", type=Path, default=Path(__file__).parent / "work")
     args = parser.parse_args()
-    machine = _machine()
     bench = prepare(args.work.resolve(), args.events, args.rounds)
+    machine, busy_before, begun = _machine(), _busy_seconds(), time.monotonic()
     figures: list[Figure] = []
     for name in args.stages:
         figures += _run(name, STAGES[name], bench)
+    others = (_busy_seconds() - busy_before) / (time.monotonic() - begun)
+    machine["other processes"] = f"kept {max(0.0, others):.2f} cores busy on average: " + (
+        "wall times and memory are hardly comparable, CPU times only roughly" if others > 0.2 else "quiet enough"
+    )
     report = as_markdown(figures, machine)
     (args.work / "report.md").write_text(report)
     (args.work / "report.json").write_text(json.dumps(as_json(figures, machine), indent=1))
@@ -103,6 +107,13 @@ def _emptied(folder: Path) -> Path:
         shutil.rmtree(folder)
     folder.mkdir(parents=True)
     return folder
+
+
+def _busy_seconds() -> float:
+    """CPU seconds that the machine has spent on what is not this benchmark."""
+    machine, own = psutil.cpu_times(), psutil.Process().cpu_times()
+    ours = own.user + own.system + own.children_user + own.children_system
+    return float(sum(machine) - machine.idle - machine.iowait - machine.guest - machine.guest_nice - ours)
 
 
 def _machine() -> dict[str, str]:
