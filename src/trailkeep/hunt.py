@@ -1,8 +1,6 @@
 """Log files and rules in, matches out; nothing is stored."""
 
-from collections import deque
 from collections.abc import Iterator, Mapping
-from concurrent.futures import Future
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
@@ -18,7 +16,7 @@ from trailkeep.intake import Intake, Reading
 from trailkeep.lake.ledger import ObjectEntry
 from trailkeep.normalize.mapping import Mapper
 from trailkeep.normalize.records import BadPiece
-from trailkeep.workers import open_pool
+from trailkeep.workers import Job, open_pool
 
 SHARD_BYTES = 64 << 20
 
@@ -49,13 +47,13 @@ class Found:
 def hunt(reading: Reading, matcher: Matcher, files: list[LogFile], workers: int) -> Iterator[Found]:
     """Run the rules over `files`, one `Found` for each portion of about 64 MB."""
     with open_pool(partial(Hunter, reading, matcher), workers) as submit:
-        waiting: deque[Future[Found]] = deque()
+        waiting: list[Job] = []
         for group in split(files, SHARD_BYTES):
             waiting.append(submit(group))
-            while len(waiting) > 2 * workers or (workers == 1 and waiting):
-                yield waiting.popleft().result()
+            if len(waiting) > 2 * workers or workers == 1:
+                yield waiting.pop().result()
         while waiting:
-            yield waiting.popleft().result()
+            yield waiting.pop().result()
 
 
 class Hunter:
@@ -79,9 +77,7 @@ class Hunter:
     def match(self, source: str, events: pa.Table) -> list[dict[str, Any]]:
         """Each match on mapped events, as `hunt` prints it; `object_id` instead of the file."""
         natives = {name.removeprefix("$") for name in events.column_names if name.startswith("$")}
-        self._connection.register("batch", events)
-        matches = self._matcher.match(self._connection, "batch", source, natives)
-        self._connection.unregister("batch")
+        matches = self._matcher.match(self._connection, events, source, natives)
         if not len(matches):
             return []
         facts = events.select(["object_id", "record_no", "event_uid", "event_name", "time"])

@@ -2,7 +2,6 @@
 
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import Future
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import partial
@@ -19,7 +18,7 @@ from trailkeep.lake.home import Home
 from trailkeep.lake.ledger import ObjectEntry, mark_done
 from trailkeep.lake.reconcile import reconcile, signals_of
 from trailkeep.pipeline import Outcome, Settings, Worker
-from trailkeep.workers import Submit, open_pool
+from trailkeep.workers import Job, open_pool
 
 BATCH_BYTES = 256 << 20
 SHARD_BYTES = 64 << 20
@@ -48,7 +47,7 @@ class Report:
 @dataclass
 class _Pending:
     batch_id: str
-    shards: list["Future[Outcome]"]
+    shards: list[Job]
 
 
 def ingest(
@@ -96,7 +95,7 @@ def split(files: Iterable[LogFile], size: int) -> Iterator[list[LogFile]]:
         yield group
 
 
-def _begin(home: Home, submit: Submit, writer: str, files: list[LogFile], batch_bytes: int) -> _Pending:
+def _begin(home: Home, submit: Callable[..., Job], writer: str, files: list[LogFile], batch_bytes: int) -> _Pending:
     batch_id = uuid4().hex
     intend(home, batch_id, writer, [file.key for file in files])
     parts = split(files, min(SHARD_BYTES, batch_bytes // 2))
@@ -110,7 +109,8 @@ def _finish(
     progress: Callable[[int], None],
 ) -> None:
     waiting, files = pending.popleft()
-    outcomes: list[Outcome] = [shard.result() for shard in waiting.shards]
+    # From the last on: the other workers begin with the first.
+    outcomes: list[Outcome] = [shard.result() for shard in reversed(waiting.shards)]
     batch = store(settings, waiting.batch_id, outcomes)
     report.signals += sum(map(len, batch.signals))
     report.entries += batch.entries

@@ -67,11 +67,8 @@ class Worker:
         """The signals that the rules raise on mapped events, as rows of the events table."""
         matcher = self.settings.matcher
         natives = {name.removeprefix("$") for name in events.column_names if name.startswith("$")}
-        self.connection.register("batch", events)
-        matches = matcher.match(self.connection, "batch", source, natives)
-        signals = make_signals(self.connection, matches, matcher.rules)
-        self.connection.unregister("batch")
-        return signals
+        matches = matcher.match(self.connection, events, source, natives)
+        return make_signals(self.connection, events, matches, matcher.rules)
 
 
 class ShardMaker:

@@ -34,10 +34,8 @@ def run_tests(rules: Sequence[Rule], sources: Mapping[str, Source]) -> Iterator[
         mapped = mapper.map(source, raw)
         refused |= {row["object_id"]: row["reason"] for row in mapped.rejected.to_pylist()}
         natives = {name.removeprefix("$") for name in mapped.events.column_names if name.startswith("$")}
-        connection.register("batch", mapped.events)
-        for row in matcher.match(connection, "batch", source.name, natives).to_pylist():
+        for row in matcher.match(connection, mapped.events, source.name, natives).to_pylist():
             matched.add((row["rule"], row["object_id"]))
-        connection.unregister("batch")
     for number, rule in enumerate(rules):
         for test_number, test in enumerate(rule.tests):
             test_id = f"{number}.{test_number}"
@@ -53,10 +51,18 @@ def run_tests(rules: Sequence[Rule], sources: Mapping[str, Source]) -> Iterator[
 def _raw(rules: Sequence[Rule], source: Source) -> pa.Table:
     """The test events of every rule that applies to `source`; object_id tells rule and test."""
     rows = [
-        {"raw_data": event, "object_id": f"{number}.{test_number}", "record_no": record_no}
+        _record(event, source) | {"object_id": f"{number}.{test_number}", "record_no": record_no}
         for number, rule in enumerate(rules)
         if rule.applies_to(source.logsource)
         for test_number, test in enumerate(rule.tests)
         for record_no, event in enumerate(test.events)
     ]
     return pa.Table.from_pylist(rows, schema=RAW)
+
+
+def _record(event: str, source: Source) -> dict[str, str | None]:
+    """raw_data and raw_format of one test event: JSON, or a header line and a record line as in a text file."""
+    if source.format == "json":
+        return {"raw_data": event, "raw_format": None}
+    header, _, line = event.strip().partition("\n")
+    return {"raw_data": line, "raw_format": header}

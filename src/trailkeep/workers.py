@@ -1,4 +1,8 @@
-"""Jobs in, their results out: done in this process, or spread over several."""
+"""Jobs in, their results out: done in this process and, beside it, in others.
+
+This process works too: while it waits for a result it does a job that no other has begun. So two workers cost
+one more process, not two, and one worker none.
+"""
 
 import os
 import threading
@@ -7,6 +11,7 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
+from dataclasses import dataclass
 from multiprocessing import get_context
 from typing import Any, Protocol
 
@@ -21,34 +26,41 @@ class Runner(Protocol):
         ...
 
 
-Submit = Callable[..., "Future[Any]"]
+@dataclass
+class Job:
+    """A job and its result, once somebody has done it."""
+
+    arguments: tuple[Any, ...]
+    elsewhere: Future[Any] | None
+    here: Callable[..., Any]
+
+    def result(self) -> Any:
+        """The result: waited for, or, where nobody has begun the job, made here."""
+        if self.elsewhere is None or self.elsewhere.cancel():
+            return self.here(*self.arguments)
+        return self.elsewhere.result()
 
 
 @contextmanager
-def open_pool(make: Callable[[], Runner], workers: int) -> Iterator[Submit]:
-    """A function that has a job's arguments passed to `Runner.run` in one of `workers` processes.
+def open_pool(make: Callable[[], Runner], workers: int) -> Iterator[Callable[..., Job]]:
+    """A function that takes a job's arguments for `Runner.run` and gives back the job.
 
-    With one worker that is this process. Raises TrailkeepError when a worker dies.
+    The other processes begin jobs in their order; call `result` from the last to the first to share the work.
+    Raises TrailkeepError when a worker dies.
     """
+    here = make()
     if workers == 1:
-        runner = make()
-        yield lambda *args: _done(runner.run(*args))
+        yield lambda *arguments: Job(arguments, None, here.run)
         return
-    executor = ProcessPoolExecutor(workers, get_context("spawn"), _start, (make, os.getpid()))
+    executor = ProcessPoolExecutor(workers - 1, get_context("spawn"), _start, (make, os.getpid()))
     try:
-        yield lambda *args: executor.submit(_run, *args)
+        yield lambda *arguments: Job(arguments, executor.submit(_run, *arguments), here.run)
     except BrokenProcessPool as error:
         raise TrailkeepError(
             "a worker process died (killed, or out of memory); what is committed is safe: run this again"
         ) from error
     finally:
         executor.shutdown(cancel_futures=True)
-
-
-def _done(result: Any) -> "Future[Any]":
-    future: Future[Any] = Future()
-    future.set_result(result)
-    return future
 
 
 _runner: Runner | None = None

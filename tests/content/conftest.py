@@ -9,7 +9,11 @@ ROOT = Path(__file__).parents[2]
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    parser.addoption("--accept", action="store_true", help="rewrite expected/ of the sources (pytest tests/content --accept)")
+    parser.addoption(
+        "--accept",
+        action="store_true",
+        help="rewrite expected/ of the sources (pytest tests/content --accept)",
+    )
 
 
 @pytest.fixture

@@ -34,7 +34,7 @@ def digest(name: str) -> str:
     return sha256(name.encode()).hexdigest()
 
 
-def make_events(name: str, batch_id: str, rows: int = RECORDS, days: int = 2) -> pa.Table:
+def make_events(name: str, batch_id: str, rows: int = RECORDS, days: int = 1) -> pa.Table:
     """The events of the object `name`: always the same ones, of two sources, the last one a signal."""
     choose = random.Random(name)
     return pa.Table.from_pylist(

@@ -18,7 +18,7 @@ def write(path: Path, events: pa.Table) -> list[pq.ParquetFile]:
 
 
 def test_one_file_a_partition(tmp_path: Path) -> None:
-    events = make_events("a", "b", rows=200)
+    events = make_events("a", "b", rows=200, days=2)
     files = write(tmp_path, events)
     assert len(files) == 2 * 2 + 1  # two days of two sources, and the day of the one signal
     assert sum(file.metadata.num_rows for file in files) == 200
@@ -32,14 +32,14 @@ def test_one_file_a_partition(tmp_path: Path) -> None:
 
 
 def test_files_carry_the_tables_field_ids(tmp_path: Path) -> None:
-    (file, *_) = write(tmp_path, make_events("a", "b", rows=200))
+    (file, *_) = write(tmp_path, make_events("a", "b", rows=200, days=2))
     table = events_table(create_home(tmp_path / "lake"))
     for field in file.schema_arrow:
         assert int(field.metadata[b"PARQUET:field_id"]) == table.schema().find_field(field.name).field_id
 
 
 def test_statistics_bloom_filters_and_dictionaries(tmp_path: Path) -> None:
-    (file, *_) = write(tmp_path, make_events("a", "b", rows=200))
+    (file, *_) = write(tmp_path, make_events("a", "b", rows=200, days=2))
     group = file.metadata.row_group(0)
     columns = {group.column(n).path_in_schema: group.column(n) for n in range(group.num_columns)}
     assert columns["time"].statistics.has_min_max
@@ -53,7 +53,7 @@ def test_statistics_bloom_filters_and_dictionaries(tmp_path: Path) -> None:
 
 
 def test_columns_without_a_value_are_left_out(tmp_path: Path) -> None:
-    (file, *_) = write(tmp_path, make_events("a", "b", rows=200))
+    (file, *_) = write(tmp_path, make_events("a", "b", rows=200, days=2))
     assert "access_key" not in file.schema_arrow.names
     assert "raw_data" in file.schema_arrow.names
 

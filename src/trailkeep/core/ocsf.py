@@ -1,13 +1,30 @@
-"""The part of the OCSF 1.5.0 schema that Trailkeep fills: classes by uid, with the attributes an event of each may have."""
+"""The part of OCSF 1.5.0 that Trailkeep fills: class uid in, the attributes its events may have out."""
 
 from dataclasses import dataclass
 
 VERSION = "1.5.0"
 
-_TIMES = ("time", "time_dt", "start_time", "start_time_dt", "end_time", "end_time_dt")
 _BASE = frozenset(
-    ("activity_id", "category_uid", "class_uid", "cloud", "metadata", "raw_data", "severity_id", "status_id")
-    + ("status_code", "status_detail", "type_uid", "unmapped", *_TIMES)
+    [
+        "activity_id",
+        "category_uid",
+        "class_uid",
+        "cloud",
+        "end_time",
+        "end_time_dt",
+        "metadata",
+        "raw_data",
+        "severity_id",
+        "start_time",
+        "start_time_dt",
+        "status_code",
+        "status_detail",
+        "status_id",
+        "time",
+        "time_dt",
+        "type_uid",
+        "unmapped",
+    ]
 )
 
 

@@ -4,22 +4,23 @@ Stored columns are coded (vocabulary.py), rows are put in order of event name, a
 rows of its names with a few operations on bit masks. Only rows that are still undecided have their JSON read.
 """
 
+import re
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
-from functools import reduce
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from trailkeep.detect.documents import Documents
-from trailkeep.detect.fields import RAW, Field, Texts, below, holds, native
-from trailkeep.detect.plan import Ask, Plan, Planned, evaluate
+from trailkeep.detect.fields import Field, Texts, below, column_name, holds, native, quoted
+from trailkeep.detect.plan import Ask, Need, Plan, Planned, evaluate
 from trailkeep.detect.tree import fold
-from trailkeep.detect.vocabulary import Mask, masks, one_batch, simplified
+from trailkeep.detect.vocabulary import Mask, one_batch, simplified
 from trailkeep.engine.duckdb import Connection
 
 MATCHES = pa.schema([("object_id", pa.string()), ("record_no", pa.int32()), ("rule", pa.int32())])
-UNDECIDED = "trailkeep_undecided"
+EVENTS = "trailkeep_events"
+BARE_NAME = re.compile(r'"?(\w+)"?')
 
 
 @dataclass(frozen=True)
@@ -42,14 +43,17 @@ class Hit:
 
 
 class Batch:
-    """One batch on its way through one plan."""
+    """One batch on its way through one plan. `events` has the columns that Matcher.match tells of."""
 
-    def __init__(self, con: Connection, relation: str, plan: Plan, available: Collection[str]) -> None:
-        self.con, self.relation, self.plan, self.available = con, relation, plan, available
+    def __init__(
+        self, con: Connection, events: pa.RecordBatch, plan: Plan, available: Collection[str]
+    ) -> None:
+        self.con, self.events, self.plan, self.available = con, events, plan, available
         self.codes: dict[int, pa.Array] = {}
         self.distinct: dict[int, pa.Array] = {}
         self.passed: dict[int, list[Mask]] = {}
-        self.keys = self._read_stored()
+        self.order: pa.Array | None = None
+        self._code_stored()
         self.groups = self._order_by_name()
 
     def matches(self) -> pa.Table:
@@ -61,7 +65,7 @@ class Batch:
             for planned in group.rules:
                 rows = simplified(evaluate(planned.relaxed, ask))
                 if rows is not False:
-                    (undecided if planned.natives else decided).append(Hit(planned, group, rows))
+                    (undecided if planned.needs else decided).append(Hit(planned, group, rows))
         if undecided:
             self._read_natives(undecided)
             askers = [self._asker(group) for group in self.groups]
@@ -70,24 +74,38 @@ class Batch:
                 decided.append(Hit(hit.planned, hit.group, rows))
         return self._table(decided)
 
-    def _read_stored(self) -> pa.Table:
-        """Code the stored columns that rules use; the keys of the rows."""
+    def _code_stored(self) -> None:
+        """Code the stored columns that rules use; what is more than a column's name is computed first."""
         fields = {i: one.field for i, one in enumerate(self.plan.vocabularies) if not one.field.natives}
-        columns = ", ".join(f"{field.sql} AS f{i}" for i, field in fields.items())
-        query = f"SELECT object_id, record_no, {columns} FROM {self.relation}"  # noqa: S608
-        batch = one_batch(self.con.execute(query).to_arrow_table())
-        for i in fields:
-            self._encode(i, batch.column(f"f{i}"))
-        return pa.Table.from_batches([batch.select(["object_id", "record_no"])])
+        names = {i: BARE_NAME.fullmatch(field.sql) for i, field in fields.items()}
+        computed = {i: field.sql for i, field in fields.items() if not names[i]}
+        if computed:
+            columns = ", ".join(f"{sql} AS f{i}" for i, sql in computed.items())
+            batch = self._query({}, f"SELECT {columns} FROM {EVENTS}")  # noqa: S608
+            for i in computed:
+                self._encode(i, batch.column(f"f{i}"))
+        for i, name in names.items():
+            if name:
+                self._encode(i, self.events.column(name[1]))
 
     def _encode(self, index: int, values: pa.Array) -> None:
-        self.codes[index], self.distinct[index], self.passed[index] = self.plan.vocabularies[index].encode(
-            self.con, values
-        )
+        vocabulary = self.plan.vocabularies[index]
+        self.codes[index], self.distinct[index], self.passed[index] = vocabulary.encode(self.con, values)
+
+    def _query(self, added: Mapping[str, pa.Array], query: str) -> pa.RecordBatch:
+        """The answer to `query` over EVENTS, to which `added` columns were added, in order of rows."""
+        table = pa.Table.from_batches([self.events])
+        for name, column in added.items():
+            table = table.append_column(name, column)
+        self.con.register(EVENTS, table)
+        try:
+            return one_batch(self.con.execute(query).to_arrow_table())
+        finally:
+            self.con.unregister(EVENTS)
 
     def _order_by_name(self) -> list[Group]:
-        """Put all rows in order of event name; a group for each name that rules have, and one of all rows."""
-        named, count = self.plan.named, len(self.keys)
+        """Put codes in order of event name; a group for each name that rules have, and one of all rows."""
+        named, count = self.plan.named, len(self.events)
         if not count:
             return []
         groups = [Group(0, 0, count, self.plan.open)] if self.plan.open else []
@@ -96,9 +114,8 @@ class Batch:
             names = [fold(name or "") for name in self.distinct[self.plan.name_field].to_pylist()]
             of_name = pa.array([numbers.get(name, len(named)) for name in names], pa.int32())
             of_row = of_name.take(self.codes[self.plan.name_field])
-            order = pc.sort_indices(of_row)
-            self.codes = {index: codes.take(order) for index, codes in self.codes.items()}
-            self.keys = self.keys.take(order)
+            self.order = pc.sort_indices(of_row)
+            self.codes = {index: codes.take(self.order) for index, codes in self.codes.items()}
             sizes = {entry["values"]: entry["counts"] for entry in of_row.value_counts().to_pylist()}
             start = 0
             for number, rules in enumerate(named.values()):
@@ -125,42 +142,41 @@ class Batch:
     def _read_natives(self, undecided: Sequence[Hit]) -> None:
         """Read the native fields of undecided rules, each only on rows where one of them needs it."""
         needs = self._needs(undecided)
-        any_need = reduce(pc.or_, needs.values())
-        wanted = self.keys.append_column("row", pa.array(range(len(self.keys)), pa.int32()))
-        for i, need in enumerate(needs.values()):
-            wanted = wanted.append_column(f"need{i}", need)
-        fields = {index for hit in undecided for index in hit.planned.native_fields}
-        self.con.register(UNDECIDED, wanted.filter(any_need))
-        try:
-            batch = one_batch(self.con.execute(self._native_query(list(needs), sorted(fields))).to_arrow_table())
-        finally:
-            self.con.unregister(UNDECIDED)
-        order = pc.sort_indices(batch.column("row"))
-        rank = pc.subtract(pc.cumulative_sum(any_need.cast(pa.int32())), 1)
-        place = order.take(pc.max_element_wise(rank, 0))  # of rows that nobody needs, that of some other row
-        for index in fields:
-            vocabulary = self.plan.vocabularies[index]
-            if is_wide(vocabulary.field):
-                self.codes[index] = place
-                names = [f"f{index}_{number}" for number in range(len(vocabulary.tests))]
-                self.passed[index] = masks(batch.select(names))
-            else:
-                self._encode(index, batch.column(f"f{index}"))
-                self.codes[index] = self.codes[index].take(place)
+        back = pc.sort_indices(self.order) if self.order is not None else None
+        added = {f"need{i}": mask.take(back) if back else mask for i, mask in enumerate(needs.values())}
+        wide = {
+            self.plan.vocabularies[need.field].field.natives[0] for need in needs if isinstance(need, Ask)
+        }
+        kept = {column_name(top) for top in wide} & set(self.events.schema.names)
+        added |= {f"lower {name}": lowered(self.events.column(name)) for name in kept}
+        batch = self._query(added, self._native_query(list(needs), kept))
+        for i, need in enumerate(needs):
+            if isinstance(need, int):
+                self._encode(need, batch.column(f"c{i}"))
+                self.codes[need] = self._ordered(self.codes[need])
+            elif isinstance(need, Ask):
+                self.codes[need.field] = self._ordered(pa.array(range(len(self.events)), pa.int32()))
+                tests = self.passed.setdefault(
+                    need.field, [False] * len(self.plan.vocabularies[need.field].tests)
+                )
+                tests[need.test] = simplified(batch.column(f"c{i}"))
 
-    def _needs(self, undecided: Sequence[Hit]) -> dict[str, pa.BooleanArray]:
-        """For each top-level native field the rows on which an undecided rule reads it."""
-        by_top: dict[str, dict[int, Mask]] = {}
+    def _ordered(self, codes: pa.Array) -> pa.Array:
+        return codes if self.order is None else codes.take(self.order)
+
+    def _needs(self, undecided: Sequence[Hit]) -> dict[Need, pa.BooleanArray]:
+        """The rows on which an undecided rule needs each part of a record."""
+        by_need: dict[Need, dict[int, Mask]] = {}
         for hit in undecided:
-            for top in hit.planned.natives:
-                by_group = by_top.setdefault(top, {})
+            for need in hit.planned.needs:
+                by_group = by_need.setdefault(need, {})
                 by_group[hit.group.number] = either(by_group.get(hit.group.number, False), hit.rows)
-        return {top: self._spread(by_group) for top, by_group in by_top.items()}
+        return {need: self._spread(by_group) for need, by_group in by_need.items()}
 
     def _spread(self, by_group: Mapping[int, Mask]) -> pa.BooleanArray:
         """One mask over all rows; groups by name follow each other, the group of open rules lies over them."""
         pieces: list[pa.BooleanArray] = []
-        end, over = 0, pa.repeat(False, len(self.keys))
+        end, over = 0, pa.repeat(False, len(self.events))
         for number, rows in sorted(by_group.items()):
             group = self.groups[number]
             mask = pa.repeat(rows, group.length) if isinstance(rows, bool) else rows
@@ -169,48 +185,74 @@ class Batch:
             else:
                 pieces += [pa.repeat(False, group.start - end), mask]
                 end = group.start + group.length
-        pieces.append(pa.repeat(False, len(self.keys) - end))
+        pieces.append(pa.repeat(False, len(self.events) - end))
         return pc.or_(over, pa.concat_arrays(pieces))
 
-    def _native_query(self, tops: Sequence[str], fields: Sequence[int]) -> str:
-        """SQL of the rows in UNDECIDED with a column for each of `fields`, or for each test of a wide one."""
+    def _native_query(self, needs: Sequence[Need], lowered_columns: Collection[str]) -> str:
+        """SQL over EVENTS with a column c<i> for each of `needs`: a field's JSON or a test's answer."""
+        numbers = {need: i for i, need in enumerate(needs)}
+        tops = {need: i for need, i in numbers.items() if isinstance(need, str)}
         documents = Documents(tops, self.available, self.plan.source)
-        texts, columns = [], ["row"]
-        for index in fields:
+        texts: dict[int, str] = {}
+        columns = []
+        for need, i in numbers.items():
+            if isinstance(need, str):
+                continue
+            index = need if isinstance(need, int) else need.field
             vocabulary = self.plan.vocabularies[index]
             one = vocabulary.field
-            if one.path:
-                direct = documents.value(one.natives[0], one.path)
-                columns.append(f"{below(direct, native(one.natives[0]), one.path)} AS f{index}")
-            elif is_wide(one):
-                text = f"json_text({one.sql})" if one.json else one.sql
-                texts += [f"{text} AS text{index}", f"lower({text}) AS lower{index}"]
-                texts += [f"json_members({one.sql}) AS several{index}"] if one.json else []
+            if isinstance(need, Ask):
+                texts[index] = wide_texts(index, one, lowered_columns)
                 names = Texts(f"text{index}", f"lower{index}", f"several{index}" if one.json else "")
-                columns += [
-                    f"{holds(test, names)} AS f{index}_{n}" for n, test in enumerate(vocabulary.tests)
-                ]
+                column = holds(vocabulary.tests[need.test], names)
+            elif one.path:
+                direct = documents.value(one.natives[0], one.path)
+                column = below(direct, native(one.natives[0]), one.path)
             else:
-                columns.append(f"{one.sql} AS f{index}")
-        read = f"SELECT {', '.join(documents.read())} FROM {UNDECIDED} u JOIN {self.relation} e USING (object_id, record_no)"
-        parsed = f"SELECT {', '.join(documents.parse())} FROM ({read})"
-        return f"SELECT {', '.join(columns)} FROM (SELECT {', '.join(['*', *texts])} FROM ({parsed}))"
+                column = one.sql
+            columns.append(f"CASE WHEN need{i} THEN {column} END AS c{i}")
+        parsed = f"SELECT {documents.parse()} FROM (SELECT {documents.read()} FROM {EVENTS})"
+        return (
+            f"SELECT {', '.join(columns)} FROM (SELECT {', '.join(['*', *texts.values()])} FROM ({parsed}))"
+        )
 
     def _table(self, hits: Sequence[Hit]) -> pa.Table:
-        tables = [MATCHES.empty_table()]
+        rows: list[pa.Array] = []
+        rules: list[pa.Array] = []
         for hit in hits:
-            group = self.keys.slice(hit.group.start, hit.group.length)
-            found = (
-                group if hit.rows is True else group.filter(hit.rows) if hit.rows is not False else group.slice(0, 0)
-            )
-            rules = pa.repeat(pa.scalar(hit.planned.rule, pa.int32()), len(found))
-            tables.append(found.append_column("rule", rules).cast(MATCHES))
-        return pa.concat_tables(tables)
+            if hit.rows is not False:
+                found = pc.indices_nonzero(
+                    pa.repeat(True, hit.group.length) if hit.rows is True else hit.rows
+                )
+                rows.append(pc.add(found.cast(pa.int32()), hit.group.start))
+                rules.append(pa.repeat(pa.scalar(hit.planned.rule, pa.int32()), len(found)))
+        if not rows:
+            return MATCHES.empty_table()
+        places = pa.concat_arrays(rows)
+        keys = self.events.select(["object_id", "record_no"]).take(
+            places if self.order is None else self.order.take(places)
+        )
+        return pa.Table.from_batches([keys]).append_column("rule", pa.concat_arrays(rules)).cast(MATCHES)
 
 
-def is_wide(field: Field) -> bool:
-    """Whether a field's text is large and hardly ever the same twice: a whole record, or a whole object of it."""
-    return bool(field.natives) and not field.path and (field.json or field.natives == (RAW,))
+def wide_texts(index: int, field: Field, lowered_columns: Collection[str]) -> str:
+    """SQL columns text<index>, lower<index> and, of JSON, several<index>: what Texts of a wide field are."""
+    name = column_name(field.natives[0])
+    text = f"json_text({field.sql})" if field.json else field.sql
+    lower = f"lower({text})"
+    if name in lowered_columns:
+        ready = quoted(f"lower {name}", '"')
+        lower = (
+            f"CASE WHEN starts_with({field.sql}, '{{') THEN {ready} ELSE {lower} END" if field.json else ready
+        )
+    several = f", json_members({field.sql}) AS several{index}" if field.json else ""
+    return f"{text} AS text{index}, {lower} AS lower{index}{several}"
+
+
+def lowered(texts: pa.Array) -> pa.Array:
+    """As DuckDB's lower(); text is nearly always ASCII, where that is five times cheaper."""
+    ascii_only = pc.all(pc.equal(pc.binary_length(texts), pc.utf8_length(texts))).as_py()
+    return pc.ascii_lower(texts) if ascii_only else pc.utf8_lower(texts)
 
 
 def both(one: Mask, other: Mask) -> Mask:

@@ -4,7 +4,7 @@ Two layers: `read` takes what a row has, its "$" columns and, in one pass over t
 `parse` takes the paths below the "$" columns.
 """
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping
 
 from trailkeep.core.source import Source
 from trailkeep.detect.fields import RAW, json_path, native, native_sql
@@ -13,9 +13,9 @@ PARTS = "parts"
 
 
 class Documents:
-    """`tops` of records whose relation, as `e`, has the `available` ones; row by row wanted if `u.need<number>`."""
+    """`tops`, each with the number of the column `need<number>` that says in which rows it is wanted."""
 
-    def __init__(self, tops: Sequence[str], available: Collection[str], source: Source) -> None:
+    def __init__(self, tops: Mapping[str, int], available: Collection[str], source: Source) -> None:
         self.tops, self.available, self.source = tops, available, source
         self.parts: list[tuple[str, ...]] = [(top,) for top in tops if self._in_raw(top)]
         self.below: dict[str, list[tuple[str, ...]]] = {}
@@ -27,32 +27,32 @@ class Documents:
             return f"{PARTS}[{len(self.parts)}]"
         paths = self.below.setdefault(top, [])
         paths.append(keys)
-        return f"below{self.tops.index(top)}[{len(paths)}]"
+        return f"below{self.tops[top]}[{len(paths)}]"
 
-    def read(self) -> list[str]:
-        """The columns of the first layer, once every value is asked for."""
-        columns = ["u.row"]
-        for i, top in enumerate(self.tops):
-            if not self._in_raw(top):
-                kept = top == RAW or top in self.available
-                sql = f"e.{native(top)}" if kept else native_sql(top, self.source)
-                columns.append(f"CASE WHEN u.need{i} THEN {sql} END AS {native(top)}")
+    def read(self) -> str:
+        """The columns of the first layer, over the events, once every value is asked for."""
+        columns = ["*"]
+        for top, i in self.tops.items():
+            if self.source.format == "delimited" and top != RAW and top not in self.available:
+                columns.append(f"CASE WHEN need{i} THEN {native_sql(top, self.source)} END AS {native(top)}")
         if self.parts:
-            needed = " OR ".join(f"u.need{i}" for i, top in enumerate(self.tops) if self._in_raw(top))
+            needed = " OR ".join(f"need{i}" for top, i in self.tops.items() if self._in_raw(top))
             paths = ", ".join(map(json_path, self.parts))
-            columns.append(f"CASE WHEN {needed} THEN json_extract(e.raw_data, [{paths}]) END AS {PARTS}")
-        return columns
+            columns.append(f"CASE WHEN {needed} THEN json_extract(raw_data, [{paths}]) END AS {PARTS}")
+        return ", ".join(columns)
 
-    def parse(self) -> list[str]:
+    def parse(self) -> str:
         """The columns of the second layer."""
         columns = ["*"]
-        for i, top in enumerate(self.tops):
+        for top, i in self.tops.items():
             if self._in_raw(top):
                 columns.append(f"CAST({PARTS}[{self.parts.index((top,)) + 1}] AS VARCHAR) AS {native(top)}")
             elif top in self.below:
                 paths = ", ".join(map(json_path, self.below[top]))
-                columns.append(f"json_extract({native(top)}, [{paths}]) AS below{i}")
-        return columns
+                columns.append(
+                    f"CASE WHEN need{i} THEN json_extract({native(top)}, [{paths}]) END AS below{i}"
+                )
+        return ", ".join(columns)
 
     def _in_raw(self, top: str) -> bool:
         return self.source.format == "json" and top != RAW and top not in self.available

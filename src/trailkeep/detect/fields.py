@@ -27,11 +27,14 @@ class Field:
     """The keys below the only native, where `sql` does no more than follow them."""
 
     @property
+    def wide(self) -> bool:
+        """Whether the text is large and hardly ever the same twice: a whole record, or a whole object of it."""
+        return bool(self.natives) and not self.path and (self.json or self.sql == RAW)
+
+    @property
     def texts(self) -> str:
         """SQL of the list of its texts, nulls left out."""
-        return (
-            f"json_texts({self.sql})" if self.json else f"list_filter([{self.sql}], lambda v: v IS NOT NULL)"
-        )
+        return f"json_texts({self.sql})" if self.json else f"list_filter([{self.sql}], lambda v: v IS NOT NULL)"
 
 
 def resolve(name: str, source: Source) -> Field:
@@ -62,15 +65,23 @@ def _stored(expression: str) -> Field:
 def pair(node: Pair, source: Source) -> Field:
     """The comparison of two fields as a field of its own, whose text is 'true' or 'false'."""
     left, right = resolve(node.field, source), resolve(node.other, source)
+    if bool(left.natives) != bool(right.natives):  # read together: native fields are not beside stored columns
+        bare = source.model_copy(update={"fields": {}})
+        left, right = resolve(node.field, bare), resolve(node.other, bare)
     compared = node.sql.replace(TEXT, "v").replace(OTHER, "w")
     inner = f"len(list_filter({right.texts}, lambda w: {compared})) > 0"
     sql = f"CAST(len(list_filter({left.texts}, lambda v: {inner})) > 0 AS VARCHAR)"
     return Field(sql, natives=tuple(dict.fromkeys(left.natives + right.natives)))
 
 
+def column_name(top: str) -> str:
+    """The name of the column of a top-level native field, or of the record itself."""
+    return RAW if top == RAW else f"${top}"
+
+
 def native(top: str) -> str:
-    """The column of a top-level native field, or of the record itself."""
-    return RAW if top == RAW else quoted(f"${top}", '"')
+    """That column as SQL."""
+    return RAW if top == RAW else quoted(column_name(top), '"')
 
 
 def native_sql(top: str, source: Source) -> str:
@@ -94,7 +105,7 @@ def below(direct: str, doc: str, keys: Sequence[str]) -> str:
     found = f"[CAST({doc} AS JSON)]"
     for key in keys:
         found = f"json_step({found}, {quoted(key)})"
-    return f"json_below({direct}, {doc}, {found})"
+    return f"json_below({direct}, {doc}, {quoted(keys[-1])}, {found})"
 
 
 @dataclass(frozen=True)

@@ -6,11 +6,14 @@ import pyarrow as pa
 
 from trailkeep.core.source import Source
 from trailkeep.detect.batch import MATCHES, Batch
-from trailkeep.detect.fields import predicate
+from trailkeep.detect.fields import native, predicate
 from trailkeep.detect.plan import Plan
 from trailkeep.detect.rules import Rule
+from trailkeep.detect.vocabulary import one_batch
 from trailkeep.detect.witness import witness
 from trailkeep.engine.duckdb import Connection
+
+BATCH_ROWS = 50_000
 
 
 class Matcher:
@@ -24,18 +27,29 @@ class Matcher:
     def __reduce__(self) -> tuple[type["Matcher"], tuple[tuple[Rule, ...], dict[str, Source]]]:
         return Matcher, (self.rules, self.sources)
 
-    def match(self, con: Connection, relation: str, source_name: str, available_natives: Collection[str]) -> pa.Table:
-        """A row (object_id, record_no, rule) for each event of `relation` and each rule that matches it.
+    def match(
+        self, con: Connection, events: pa.Table | str, source_name: str, available_natives: Collection[str]
+    ) -> pa.Table:
+        """A row (object_id, record_no, rule) for each event and each rule that matches it; `rule` counts from 0.
 
-        `relation` is a table or view of `con` with the stored columns, and a column "$<top>" for each of
-        `available_natives`; natives that rules need besides are read from raw_data. `rule` counts from 0.
+        `events` has the stored columns that rules read, raw_data, object_id and record_no (unique together), and
+        a column "$<top>" for each of `available_natives`; natives that rules need besides are read from raw_data.
+        It is a table in memory, or the name of a table or view of `con`, which is read batch by batch.
         """
-        plan = self._plans.get(source_name)
-        if plan is None:
-            plan = self._plans[source_name] = Plan(self.rules, self.sources[source_name])
+        plan = self._plan(source_name)
         if not plan.named and not plan.open:
             return MATCHES.empty_table()
-        return Batch(con, relation, plan, available_natives).matches()
+        if isinstance(events, pa.Table):
+            return Batch(con, one_batch(events), plan, available_natives).matches()
+        columns = ", ".join([*plan.columns, *map(native, available_natives)])
+        reader = con.cursor().execute(f"SELECT {columns} FROM {events}").to_arrow_reader(BATCH_ROWS)  # noqa: S608
+        found = [Batch(con, batch, plan, available_natives).matches() for batch in reader]
+        return pa.concat_tables([MATCHES.empty_table(), *found])
+
+    def _plan(self, source_name: str) -> Plan:
+        if source_name not in self._plans:
+            self._plans[source_name] = Plan(self.rules, self.sources[source_name])
+        return self._plans[source_name]
 
 
 def explain(rule: Rule, source: Source) -> str:
@@ -43,5 +57,9 @@ def explain(rule: Rule, source: Source) -> str:
     if not rule.applies_to(source.logsource):
         return f"-- {rule.title} ({rule.id}) is not for {source.name}: its logsource is {rule.logsource}"
     found = witness(rule.detection, source)
-    pairs = "none, every event is tested" if found is None else ", ".join(f"{c} = {t!r}" for c, t in sorted(found))
+    pairs = (
+        "none, every event is tested"
+        if found is None
+        else ", ".join(f"{c} = {t!r}" for c, t in sorted(found))
+    )
     return f"-- {rule.title} ({rule.id}) on {source.name}\n-- witness: {pairs}\n{predicate(rule.detection, source)}"

@@ -4,13 +4,15 @@ A program is a rule's tree with its leaves numbered. Its *relaxed* form takes ev
 passed, so that stored columns alone narrow the rows down before any JSON is read.
 """
 
-from collections.abc import Callable, Sequence
+import re
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 import pyarrow.compute as pc
 
+from trailkeep.core.columns import MAPPED
 from trailkeep.core.source import Source
-from trailkeep.detect.fields import Field, pair, resolve
+from trailkeep.detect.fields import RAW, Field, pair, quoted, resolve
 from trailkeep.detect.rules import Rule
 from trailkeep.detect.tree import TEXT, And, Node, Not, Null, Or, Pair, Test
 from trailkeep.detect.vocabulary import Mask, Vocabulary, simplified
@@ -52,9 +54,11 @@ class Planned:
     rule: int
     exact: Program
     relaxed: Program
-    native_fields: tuple[int, ...]
-    natives: tuple[str, ...]
-    """The top-level fields of `native_fields`."""
+    needs: tuple["Need", ...]
+
+
+Need = str | int | Ask
+"""A top-level native field by name, a field below one by number, a test of a wide field."""
 
 
 class Plan:
@@ -73,15 +77,24 @@ class Plan:
 
     def _add(self, number: int, node: Node) -> None:
         exact = self._program(node)
-        native_fields = tuple(i for i in sorted(_fields(exact)) if self.vocabularies[i].field.natives)
-        natives = tuple(dict.fromkeys(top for i in native_fields for top in self.vocabularies[i].field.natives))
-        relaxed = self._relaxed(exact, True) if natives else exact
-        planned = Planned(number, exact, relaxed, native_fields, natives)
+        needs = tuple(dict.fromkeys(need for ask in _asks(exact) for need in self._needs(ask)))
+        planned = Planned(number, exact, self._relaxed(exact, True) if needs else exact, needs)
         names = event_names(node, self.source)
         if names is None:
             self.open.append(planned)
         for name in names or ():
             self.named.setdefault(name, []).append(planned)
+
+    @property
+    def columns(self) -> list[str]:
+        """The columns of events that rules read, natives apart."""
+        words = {word for one in self.vocabularies for word in re.findall(r"\w+", one.field.sql)}
+        stored = [quoted(column.name, '"') for column in MAPPED if column.name in words]
+        return [*stored, "object_id", "record_no", "raw_format", RAW]
+
+    def _needs(self, ask: Ask) -> list[Need]:
+        field = self.vocabularies[ask.field].field
+        return [*field.natives, ask if field.wide else ask.field] if field.natives else []
 
     def _field(self, field: Field) -> int:
         if field not in self._numbers:
@@ -116,15 +129,15 @@ class Plan:
         return program
 
 
-def _fields(program: Program) -> set[int]:
+def _asks(program: Program) -> Iterator[Ask]:
     match program:
-        case Ask(index):
-            return {index}
+        case Ask():
+            yield program
         case Negate(part):
-            return _fields(part)
+            yield from _asks(part)
         case Join(_, parts):
-            return set().union(*map(_fields, parts))
-    return set()
+            for part in parts:
+                yield from _asks(part)
 
 
 def evaluate(program: Program, ask: Callable[[Ask], Mask]) -> Mask:

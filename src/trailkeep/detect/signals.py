@@ -33,21 +33,37 @@ _SIGNALS = """
 """
 
 
-def make_signals(connection: Connection, matches: pa.Table, rules: Sequence[Rule]) -> pa.Table:
-    """One row for each match on the events that the connection knows as `batch`.
-
-    `matches` has object_id, record_no and rule, an index into `rules`.
-    """
+def make_signals(connection: Connection, events: pa.Table, matches: pa.Table, rules: Sequence[Rule]) -> pa.Table:
+    """One row for each match on `events`; `matches` has object_id, record_no and rule, an index into `rules`."""
     facts = [_facts(number, rules[number]) for number in sorted(set(matches["rule"].to_pylist()))]
-    connection.register("matches", matches)
-    connection.register("matched_rules", pa.Table.from_pylist(facts, schema=_FACTS))
+    relations = {
+        "batch": events.select([name for name in _READ if name in events.column_names]),
+        "matches": matches,
+        "matched_rules": pa.Table.from_pylist(facts, schema=_FACTS),
+    }
+    for name, table in relations.items():
+        connection.register(name, table)
     try:
         return connection.execute(_SIGNALS, {"source": SIGNAL_SOURCE}).to_arrow_table()
     finally:
-        connection.unregister("matches")
-        connection.unregister("matched_rules")
+        for name in relations:
+            connection.unregister(name)
 
 
+_READ = (
+    "time",
+    "source",
+    "account_uid",
+    "region",
+    "service",
+    "event_name",
+    "principal",
+    "src_ip",
+    "access_key",
+    "event_uid",
+    "object_id",
+    "record_no",
+)
 _FACTS = pa.schema(
     [
         ("rule", pa.int32()),

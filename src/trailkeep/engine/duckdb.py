@@ -17,6 +17,6 @@ def _macros() -> str:
 def connect(threads: int = 1) -> Connection:
     """An in-memory connection. One thread by default: ingest scales by processes."""
     connection = duckdb.connect(config={"threads": threads})
-    connection.execute("SET TimeZone = 'UTC'")
+    connection.execute("SET TimeZone = 'UTC'; SET enable_progress_bar = false")
     connection.execute(_macros())
     return connection

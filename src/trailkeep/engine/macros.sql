@@ -73,8 +73,9 @@ CREATE OR REPLACE TEMP MACRO entity_tokens(json_text) AS regexp_extract_all(json
     || '|\b\d{1,3}(?:\.\d{1,3}){3}\b'
     || '|["\s,][0-9a-fA-F]{0,4}:[0-9a-fA-F:.]*:[0-9a-fA-F:.]*');
 
--- A token that is no ARN as an entity, or null. Only object keys and accounts end in a quote; only names have a `":`.
+-- A token as an entity; null for an ARN, which entities_of takes apart, and for what is none. Only object keys and accounts end in a quote; only names have a `":`.
 CREATE OR REPLACE TEMP MACRO token_entity(token) AS CASE
+    WHEN starts_with(token, 'arn:') THEN NULL
     WHEN NOT starts_with(token, '"') THEN CASE
         WHEN NOT contains(token, ':') AND NOT contains(token, '.') THEN token
         WHEN is_ip(ltrim(token, ', ')) THEN ltrim(token, ', ')
@@ -84,8 +85,8 @@ CREATE OR REPLACE TEMP MACRO token_entity(token) AS CASE
     WHEN is_ip(token[2:]) THEN token[2:]
 END;
 
--- Every entity in some known values, in ARNs (the account and the name in each too) and in other tokens, each once.
-CREATE OR REPLACE TEMP MACRO entities_of(known, arns, tokens) AS list_distinct(list_concat(
+-- Every entity in known values, in tokens and in their ARNs (with the account and the name in each), each once.
+CREATE OR REPLACE TEMP MACRO entities_of(known, tokens, arns) AS list_distinct(list_concat(
     known,
     list_transform(tokens, lambda token: token_entity(token)),
     arns,
@@ -97,8 +98,12 @@ CREATE OR REPLACE TEMP MACRO entities_of(known, arns, tokens) AS list_distinct(l
 CREATE OR REPLACE TEMP MACRO rfc3339(moment) AS
     regexp_replace(strftime(moment AT TIME ZONE 'UTC', '%Y-%m-%dT%H:%M:%S.%f'), '\.?0+$', '') || 'Z';
 
--- Rules read JSON through these. The text of a JSON value: of a string its content; null for null and for arrays.
-CREATE OR REPLACE TEMP MACRO json_text(doc) AS CASE WHEN NOT starts_with(doc, '[') THEN json_extract_string(doc, '$') END;
+-- Rules read JSON through these; `doc` is JSON as DuckDB writes it, so a key stands in it as it is.
+-- The text of a JSON value: of a string its content; null for null and for arrays.
+CREATE OR REPLACE TEMP MACRO json_text(doc) AS CASE
+    WHEN starts_with(doc, '"') THEN json_extract_string(doc, '$')
+    WHEN NOT starts_with(doc, '[') AND doc <> 'null' THEN doc
+END;
 
 -- The texts of an array's members, and of their members where they are arrays; null for anything else.
 CREATE OR REPLACE TEMP MACRO json_members(doc) AS CASE WHEN starts_with(doc, '[') THEN list_filter(
@@ -115,6 +120,8 @@ CREATE OR REPLACE TEMP MACRO json_step(docs, key) AS flatten(list_transform(docs
         THEN list_concat(json_extract(x, '$[*]."' || key || '"'), json_extract(x, '$[*][*]."' || key || '"'))
         ELSE [json_extract(x, '$."' || key || '"')] END));
 
--- `direct` if there is such a value; else, where `doc` has arrays that may lead to more, `found` as one array.
-CREATE OR REPLACE TEMP MACRO json_below(direct, doc, found) AS CAST(
-    CASE WHEN direct IS NOT NULL THEN direct WHEN contains(doc, '[') THEN to_json(found) END AS VARCHAR);
+-- `direct` if there is such a value; else, where `doc` has arrays that may lead to its last key, `found` as one array.
+CREATE OR REPLACE TEMP MACRO json_below(direct, doc, last_key, found) AS CAST(CASE
+    WHEN direct IS NOT NULL THEN direct
+    WHEN contains(doc, '"' || last_key || '":') AND contains(doc, '[') THEN to_json(found)
+END AS VARCHAR);

@@ -1,8 +1,8 @@
-"""A Source and a relation of raw records in, SELECT statements out: stored columns, OCSF objects, native fields.
+"""A Source and a relation of raw records in, SELECTs out: stored columns, OCSF objects, native fields.
 
-The relation has the columns raw_data, raw_format, object_id, record_no and key_time (core/columns.py says what they
-are; key_time is the time its object's key tells, or null). `map.sql` says what a record means; this module says how a
-record is parsed before it and how its outputs are shaped after it. An output named `path?` fills `path` where the
+The relation has the columns raw_data, raw_format, object_id, record_no and key_time (the time that the key of
+the record's object tells, or null). `map.sql` says what a record means; this module says how a record is
+parsed before it and how its outputs are shaped after it. An output named `path?` fills `path` where the
 schema demands a value and the record has none: in OCSF form only, so that stored columns hold native values.
 """
 
@@ -25,7 +25,7 @@ _EVENT_UID = "coalesce({uid}, left(sha256(concat(object_id, ':', record_no)), 32
 
 
 def stored_select(source: Source, relation: str) -> str:
-    """One row a record, in order: every column of MAPPED, `reject`, and `$native` JSON text for source.natives."""
+    """One row a record, in order: the columns of MAPPED, `reject`, and `$native` JSON texts (natives)."""
     outputs = _outputs(source)
     select = _mapping(source).copy()
     columns = [
@@ -40,8 +40,8 @@ def stored_select(source: Source, relation: str) -> str:
 def ocsf_select(source: Source, relation: str, class_uid: int | None = None) -> str:
     """One row an accepted record: a column for each top-level OCSF attribute, objects as structs.
 
-    With a class: only its events and its attributes. Without: all events, attributes that the event's class does not
-    have are null. Times are milliseconds, with a TIMESTAMPTZ twin `<name>_dt`.
+    With a class: only its events and its attributes. Without: all events; attributes that an event's
+    class does not have are null. Times are milliseconds, with a TIMESTAMPTZ twin `<name>_dt`.
     """
     return _print(_ocsf(source, relation, class_uid, text=False))
 
@@ -64,11 +64,11 @@ def native_select(source: Source, relation: str) -> str:
     return _print(_with_records(exp.select("r.*").from_("records"), source, relation, whole=True))
 
 
-def _print(tree: exp.Expression) -> str:
+def _print(tree: exp.Expr) -> str:
     return tree.sql(dialect="duckdb", comments=False)
 
 
-def _sql(text: str) -> exp.Expression:
+def _sql(text: str) -> exp.Expr:
     return sqlglot.parse_one(text, dialect="duckdb")
 
 
@@ -83,12 +83,12 @@ def _mapping(source: Source) -> exp.Select:
     return _parse(source.map_sql)
 
 
-def _outputs(source: Source) -> dict[str, exp.Expression]:
+def _outputs(source: Source) -> dict[str, exp.Expr]:
     """Output name -> the expression that map.sql gives it."""
     return {p.alias: p.unalias() for p in _mapping(source).expressions}
 
 
-def _stored(source: Source, outputs: dict[str, exp.Expression], path: str) -> exp.Expression:
+def _stored(source: Source, outputs: dict[str, exp.Expr], path: str) -> exp.Expr:
     if path == "source":
         return exp.Literal.string(source.name)
     if path == "metadata.uid":
@@ -99,7 +99,7 @@ def _stored(source: Source, outputs: dict[str, exp.Expression], path: str) -> ex
     return outputs[path].copy() if path in outputs else exp.null()
 
 
-def _rejection(outputs: dict[str, exp.Expression]) -> exp.Expression:
+def _rejection(outputs: dict[str, exp.Expr]) -> exp.Expr:
     unread = exp.Literal.string("not a record that the mapping can read")
     return exp.Case().when(_sql("r IS NULL"), unread).else_(outputs["reject"].copy())
 
@@ -112,17 +112,19 @@ def _with_records(select: exp.Select, source: Source, relation: str, whole: bool
     kept = [exp.column(name) for name in RECORD]
     if source.format == "json":
         parsed = _sql("try(json_transform(raw_data, shape))").transform(_replacing(shape=_literal(shape)))
-        records = exp.select(*kept, exp.alias_(parsed, "r")).from_(_relation(relation))
+        records = exp.select(*kept, exp.alias_(parsed, "r")).from_(relation, dialect="duckdb")
     else:
         lines = exp.select(
-            *kept, _sql("string_split(raw_data, ' ') AS fields"), _sql("string_split(raw_format, ' ') AS header")
-        ).from_(_relation(relation))
+            *kept,
+            _sql("string_split(raw_data, ' ') AS fields"),
+            _sql("string_split(raw_format, ' ') AS header"),
+        ).from_(relation, dialect="duckdb")
         parsed = exp.Struct(expressions=[_member(name) for name in shape])
         records = exp.select("*", exp.alias_(parsed, "r")).from_(lines.subquery("lines"))
     return select.with_("records", as_=records, dialect="duckdb")
 
 
-def _member(name: str) -> exp.Expression:
+def _member(name: str) -> exp.Expr:
     """A field of delimited text, found by its name in the header, where hyphens stand for underscores."""
     field = _sql("nullif(fields[list_position(header, name)], '-')").transform(
         _replacing(name=exp.Literal.string(name.replace("_", "-")))
@@ -130,27 +132,22 @@ def _member(name: str) -> exp.Expression:
     return exp.PropertyEQ(this=exp.to_identifier(name), expression=field)
 
 
-def _relation(relation: str) -> exp.Expression:
-    tree = _sql(f"FROM {relation}")
-    return tree.args["from_"].this if "from_" in tree.args else tree.args["from"].this
-
-
-def _replacing(**names: exp.Expression) -> Any:
-    def replace(node: exp.Expression) -> exp.Expression:
+def _replacing(**names: exp.Expr) -> Any:
+    def replace(node: exp.Expr) -> exp.Expr:
         return names[node.name].copy() if isinstance(node, exp.Column) and node.name in names else node
 
     return replace
 
 
-def _literal(shape: dict[str, Any]) -> exp.Expression:
+def _literal(shape: dict[str, Any]) -> exp.Expr:
     return exp.Literal.string(json.dumps(shape, separators=(",", ":")))
 
 
-def _record_paths(tree: exp.Expression) -> Iterator[tuple[str, ...]]:
+def _record_paths(tree: exp.Expr) -> Iterator[tuple[str, ...]]:
     """Every field path read from `r`, such as ("userIdentity", "arn")."""
     for column in tree.find_all(exp.Column):
         names = [part.name for part in column.parts]
-        node: exp.Expression = column
+        node: exp.Expr = column
         while isinstance(node.parent, exp.Dot) and node.parent.this is node:
             node = node.parent
             names.append(node.expression.name)
@@ -200,12 +197,12 @@ def _ocsf(source: Source, relation: str, class_uid: int | None, text: bool) -> e
     return select.with_("mapped", as_=with_records)
 
 
-def _leaves(outputs: dict[str, exp.Expression], text: bool) -> Iterator[tuple[str, exp.Expression]]:
+def _leaves(outputs: dict[str, exp.Expr], text: bool) -> Iterator[tuple[str, exp.Expr]]:
     """(path, value) of every leaf of the OCSF object, over the columns of `mapped`."""
     names = [n for n in outputs if n not in _SPECIAL and not n.endswith("?") and "[]" not in n]
     names += [n[:-1] for n in outputs if n.endswith("?") and n[:-1] not in outputs]
     for name in names:
-        value: exp.Expression = exp.column(name, quoted=True)
+        value: exp.Expr = exp.column(name, quoted=True)
         if name == "metadata.uid":
             continue
         if text and name.rpartition(".")[2] in _JSON:
@@ -226,7 +223,7 @@ def _leaves(outputs: dict[str, exp.Expression], text: bool) -> Iterator[tuple[st
     yield "raw_data", exp.column("raw_data")
 
 
-def _tree(leaves: Iterable[tuple[str, exp.Expression]]) -> dict[str, Any]:
+def _tree(leaves: Iterable[tuple[str, exp.Expr]]) -> dict[str, Any]:
     root: dict[str, Any] = {}
     for path, value in leaves:
         *parents, last = path.split(".")
@@ -237,17 +234,19 @@ def _tree(leaves: Iterable[tuple[str, exp.Expression]]) -> dict[str, Any]:
     return root
 
 
-def _value(node: Any) -> exp.Expression:
+def _value(node: Any) -> exp.Expr:
     """The value of a node: a leaf, or a struct that is null when all in it is null."""
-    if isinstance(node, exp.Expression):
+    if isinstance(node, exp.Expr):
         return node
-    fields = [exp.PropertyEQ(this=exp.to_identifier(name), expression=_value(inner)) for name, inner in node.items()]
+    fields = [
+        exp.PropertyEQ(this=exp.to_identifier(name), expression=_value(inner)) for name, inner in node.items()
+    ]
     empty = exp.and_(*(leaf.copy().is_(exp.null()) for leaf in _all_leaves(node)))
     return exp.Case().when(empty, exp.null()).else_(exp.Struct(expressions=fields))
 
 
-def _all_leaves(node: Any) -> Iterator[exp.Expression]:
-    if isinstance(node, exp.Expression):
+def _all_leaves(node: Any) -> Iterator[exp.Expr]:
+    if isinstance(node, exp.Expr):
         yield node
     else:
         for inner in node.values():

@@ -32,8 +32,8 @@ from trailkeep.lake.tables import events_arrow_schema, events_table, sightings_t
 
 PREFIX = "compact-"
 TARGET_BYTES = 128 << 20  # of a compressed file
-# What bounds the memory of one merge: files open at once, and rows whose sort keys are compared.
-_MAX_FILES = 64
+# What bounds the memory of one merge: what is read ahead in all its files, and rows whose keys are compared.
+_MAX_AHEAD = 192 << 20
 _MAX_ROWS = 2 << 20
 _GROUPS_A_COMMIT = 16
 
@@ -117,15 +117,22 @@ def _groups(files: Iterable[DataFile], target: int, fresh: bool) -> Iterator[lis
 
 def _packed(files: list[DataFile], target: int) -> Iterator[list[DataFile]]:
     group: list[DataFile] = []
-    size = rows = 0
+    limits = (target, _MAX_ROWS, _MAX_AHEAD)
+    sums = (0, 0, 0)
     for file in files:
-        size, rows = size + file.file_size_in_bytes, rows + file.record_count
-        if group and (size > target or rows > _MAX_ROWS or len(group) == _MAX_FILES):
+        costs = (file.file_size_in_bytes, file.record_count, _read_ahead(file))
+        if group and any(total + cost > limit for total, cost, limit in zip(sums, costs, limits, strict=True)):
             yield group
-            group, size, rows = [], file.file_size_in_bytes, file.record_count
+            group, sums = [], (0, 0, 0)
         group.append(file)
+        sums = (sums[0] + costs[0], sums[1] + costs[1], sums[2] + costs[2])
     if group:
         yield group
+
+
+def _read_ahead(file: DataFile) -> int:
+    """Bytes that a file takes in memory while it is merged: its rows of about 2 KB, at most a few pages."""
+    return min(file.record_count << 11, 8 << 20)
 
 
 def _merge(home: Home, group: list[DataFile]) -> _Merged:

@@ -14,7 +14,8 @@ from trailkeep.core.columns import SORT_ORDER
 from trailkeep.lake.shard import ROW_GROUP, cast, sort, write_chunks
 
 LEVEL = 9
-_BATCH = 1024
+_BATCH = 256
+_BUFFER = 64 << 10  # bytes of a column that are read ahead
 
 
 def merge(files: list[str], path: Path, schema: pa.Schema) -> pa.Table:
@@ -58,10 +59,11 @@ def _chunks(
     """The chunks to write; leaves the sightings of each in `partial`."""
     readers = [_Reader(file, schema) for file in files]
     for counts in plan:
-        pieces = [piece for file, count in sorted(counts.items()) for piece in readers[file].take(count)]
+        pieces = (piece for file, count in sorted(counts.items()) for piece in readers[file].take(count))
         chunk = sort(pa.concat_tables(pieces))
         partial.append(_sightings(chunk))
         yield chunk
+        del chunk  # or it would lie in memory beside the next one
 
 
 class _Reader:
@@ -83,7 +85,7 @@ class _Reader:
 
 
 def _batches(path: str, schema: pa.Schema) -> Iterator[pa.Table]:
-    with pq.ParquetFile(path, memory_map=True) as file:
+    with pq.ParquetFile(path, buffer_size=_BUFFER) as file:
         batches = (pa.Table.from_batches([b]) for b in file.iter_batches(_BATCH))
         if file.metadata.num_rows > _BATCH:
             for batch in batches:

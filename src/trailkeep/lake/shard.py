@@ -69,6 +69,7 @@ def write_chunks(path: Path, chunks: Iterable[pa.Table], schema: pa.Schema, rows
     ) as writer:
         for chunk in chunks:
             writer.write_table(chunk, ROW_GROUP)
+            del chunk  # before the next one is made
     sync_file(path)
 
 

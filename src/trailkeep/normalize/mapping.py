@@ -23,8 +23,11 @@ _KEPT = ("object_id", "record_no", "raw_format", "raw_data")
 
 @dataclass(frozen=True)
 class Mapped:
-    """`events`: the columns of core.columns.MAPPED, `$native` texts, map_version, object_id, record_no, raw_format and
-    raw_data. `rejected`: object_id, record_no, raw_format, raw_data and `reason`. Together: every record, once."""
+    """Every record of a batch, once.
+
+    `events`: the columns of core.columns.MAPPED, `$native` texts, map_version, object_id, record_no,
+    raw_format and raw_data. `rejected`: object_id, record_no, raw_format, raw_data and `reason`.
+    """
 
     events: pa.Table
     rejected: pa.Table
@@ -35,16 +38,15 @@ class Mapper:
 
     def __init__(self, connection: Connection | None = None) -> None:
         self._connection = connection or connect()
-        self._selects: dict[str, str] = {}
+        self._statements: dict[str, str] = {}
 
     def map(self, source: Source, raw: pa.Table) -> Mapped:
-        """`raw` has the columns of RAW. Row order is kept; raw columns are passed on as they are, not copied."""
-        select = self._selects.get(source.name)
-        if select is None:
-            select = self._selects[source.name] = stored_select(source, "raw_records")
+        """`raw` has the columns of RAW. Row order is kept; raw columns are passed on, not copied."""
+        if source.name not in self._statements:
+            self._statements[source.name] = stored_select(source, "raw_records")
         self._connection.register("raw_records", raw)
         try:
-            columns = self._connection.sql(select).to_arrow_table()
+            columns = self._connection.execute(self._statements[source.name]).to_arrow_table()
         finally:
             self._connection.unregister("raw_records")
         reasons = columns["reject"]

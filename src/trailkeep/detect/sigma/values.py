@@ -27,6 +27,9 @@ from trailkeep.detect.tree import OTHER, TEXT, fold
 V, W = exp.Var(this=TEXT), exp.Var(this=OTHER)
 UNSPELLABLE = re.compile(f"[\0{TEXT[0]}]")
 LIKE_ESCAPE = "~"
+COMMON = 'eatsnircod":.,-mulp0123456789/gfhbAESITCRPywvk'
+"""The characters that JSON logs have most, the commonest first."""
+SHORTEST_END = 3
 OCTET = r"(25[0-5]|2[0-4][0-9]|1[0-9][0-9]|[1-9]?[0-9])"
 GROUP = "[0-9a-fA-F]{1,4}"
 GROUPS = f"{GROUP}(:{GROUP})*"
@@ -155,7 +158,7 @@ def _pattern(subject: exp.Expression, parts: list[str | SpecialChars | Placehold
         case [SpecialChars.WILDCARD_MULTI]:
             return exp.Is(this=V, expression=exp.Null()).not_()
         case [SpecialChars.WILDCARD_MULTI, str(text), SpecialChars.WILDCARD_MULTI]:
-            return call("contains", subject, literal(text))
+            return _contains(subject, text)
         case [str(text), SpecialChars.WILDCARD_MULTI]:
             return call("starts_with", subject, literal(text))
         case [SpecialChars.WILDCARD_MULTI, str(text)]:
@@ -166,6 +169,16 @@ def _pattern(subject: exp.Expression, parts: list[str | SpecialChars | Placehold
         for part in shape
     )
     return exp.Escape(this=exp.Like(this=subject.copy(), expression=literal(like)), expression=literal(LIKE_ESCAPE))
+
+
+def _contains(subject: exp.Expression, text: str) -> exp.Expression:
+    """Whether `subject` holds `text`. DuckDB looks for the first character first, so a common one is put off."""
+    last = max(len(text) - SHORTEST_END, 0)
+    start = max(range(last + 1), key=lambda i: (COMMON.find(text[i : i + 1]) % (len(COMMON) + 1), -i))
+    whole = call("contains", subject, literal(text))
+    if start == 0:
+        return whole
+    return exp.case().when(call("contains", subject, literal(text[start:])), whole).else_(exp.false())
 
 
 def _regex(value: SigmaRegularExpression) -> exp.Expression:

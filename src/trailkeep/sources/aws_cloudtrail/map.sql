@@ -140,13 +140,15 @@ SELECT
             nullif(r.userIdentity.accountId, ''),
             nullif(r.userIdentity.accessKeyId, ''),
             nullif(coalesce(r.userIdentity.userName, arn_name(r.userIdentity.arn)), ''),
-            nullif(regexp_extract(r.userIdentity.principalId, ':(m?i-[0-9a-f]+)$', 1), ''),
+            -- An instance's role session is named by the instance.
+            CASE WHEN contains(r.userIdentity.principalId, ':i-') OR contains(r.userIdentity.principalId, ':mi-')
+                THEN split_part(r.userIdentity.principalId, ':', 2) END,
             nullif(r.userIdentity.sessionContext.sessionIssuer.arn, ''),
             nullif(r.userIdentity.sessionContext.sessionIssuer.accountId, ''),
             nullif(r.userIdentity.sessionContext.sessionIssuer.userName, '')
         ],
-        arns,
-        list_filter(tokens, lambda token: NOT starts_with(token, 'arn:'))
+        tokens,
+        arns
     )                                                               AS entities,
 
     -- What has no place in the class. A field of an unexpected type stays here whole.
@@ -185,9 +187,9 @@ SELECT
 FROM (
     SELECT
         *,
-        list_distinct(list_transform(
+        list_transform(
             list_filter(tokens, lambda token: starts_with(token, 'arn:')), lambda token: arn_entity(token)
-        )) AS arns,
+        ) AS arns,
         CASE
             WHEN is_insight THEN 2004
             WHEN account_activity IS NOT NULL THEN 3001

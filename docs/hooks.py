@@ -1,0 +1,187 @@
+"""The program's own commands, sources, rules and columns in, the reference pages of this site out.
+
+MkDocs calls `on_files` (`hooks:` of mkdocs.yml). Pages made from what they describe cannot go stale.
+"""
+
+import re
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import typer
+from mkdocs.config.defaults import MkDocsConfig
+from mkdocs.structure.files import File, Files
+
+from trailkeep.cli.main import app
+from trailkeep.cli.setup import SHIPPED_RULES
+from trailkeep.core.columns import BOOKKEEPING, MAPPED, SIGHTINGS, Column
+from trailkeep.core.levels import LEVELS
+from trailkeep.core.source import Source, load_sources
+from trailkeep.detect.rules import Rule, load_rules
+
+ROOT = Path(__file__).resolve().parent.parent
+
+
+def on_files(files: Files, config: MkDocsConfig) -> Files:
+    """The site's files with the generated pages among them."""
+    for uri, page in PAGES.items():
+        files.append(File.generated(config, uri, content=page()))
+    return files
+
+
+def commands() -> Iterator[tuple[str, Any]]:
+    """Every command that does something, with its words: `trailkeep alerts list`."""
+    yield from _commands("trailkeep", typer.main.get_command(app))
+
+
+def _commands(words: str, command: Any) -> Iterator[tuple[str, Any]]:
+    members = getattr(command, "commands", None)
+    if members is None:
+        yield words, command
+    for name, member in (members or {}).items():
+        yield from _commands(f"{words} {name}", member)
+
+
+def commands_page() -> str:
+    """reference/commands.md"""
+    parts = [
+        "# Command line",
+        "Rows go to standard output, everything else to standard error. [Exit codes](exit-codes.md) are the same "
+        "for every command.",
+    ]
+    for words, command in commands():
+        text, _, example = (command.help or "").partition("Example:")
+        parts += [f"## {words}", text.strip()]
+        if example.strip():
+            parts.append(f"```sh\n{example.strip()}\n```")
+        rows = [(_names(p), p.help or "", _default(p)) for p in command.params]
+        parts.append(_table(("Argument or option", "Meaning", "Default"), rows))
+    return "\n\n".join(parts)
+
+
+def _names(parameter: Any) -> str:
+    if parameter.param_type_name == "argument":
+        return _code(parameter.metavar or parameter.name.upper())
+    return ", ".join(map(_code, [*parameter.opts, *parameter.secondary_opts]))
+
+
+def _default(parameter: Any) -> str:
+    if parameter.required:
+        return "required"
+    variable = f"{_code('$' + parameter.envvar)}, else " if isinstance(parameter.envvar, str) else ""
+    shown = getattr(parameter, "show_default", None)
+    if isinstance(shown, str):
+        return variable + _code(shown)
+    value = parameter.default
+    return variable + ("" if value in (None, False, "") else _code(str(value)))
+
+
+def sources_page() -> str:
+    """reference/sources.md"""
+    parts = [
+        "# Sources",
+        "Each is a folder in `src/trailkeep/sources/`; [Add a source](../how-to/sources.md) says what is in it.",
+    ]
+    return "\n\n".join([*parts, *map(_source, load_sources().values())])
+
+
+def _source(source: Source) -> str:
+    service = ", ".join(f"{key}: {value}" for key, value in source.logsource.items())
+    facts = [
+        ("Records", source.format + (f", in the array {_code(source.envelope)}" if source.envelope else "")),
+        ("Sigma logsource", _code(service)),
+        ("Version of the mapping", str(source.version)),
+        ("View with native field names", _code(source.name)),
+        ("Recognised by its key", "<br>".join(map(_code, source.recognise.key))),
+        ("Recognised by fields", "<br>".join(_code(" ".join(names)) for names in source.recognise.fields)),
+        ("May hold personal data", ", ".join(map(_code, source.personal)) or "no field named"),
+    ]
+    stored = [(_code(name), _code(sql)) for name, sql in source.fields.items()]
+    read = [_code(name) for name in source.shape if name not in source.fields]
+    return "\n\n".join(
+        [
+            f"## {source.name}",
+            f"{source.title}.",
+            _table(("", ""), facts),
+            "Native fields that have a stored column, so that rules and searches need not open the record:",
+            _table(("Native field", "Stored as"), stored),
+            f"Fields read from the record when asked for: {', '.join(read)}.",
+        ]
+    )
+
+
+def rules_page() -> str:
+    """reference/rules.md"""
+    rules = load_rules([SHIPPED_RULES]).rules
+    parts = ["# Rules", f"The {len(rules)} rules that are shipped, by tactic; each has its tests inside."]
+    folders = sorted({rule.path.parent for rule in rules})
+    for folder in folders:
+        parts.append(f"## {folder.relative_to(SHIPPED_RULES)}")
+        members = [rule for rule in rules if rule.path.parent == folder]
+        parts += map(_rule, sorted(members, key=lambda rule: (-LEVELS.index(rule.level), rule.title)))
+    return "\n\n".join(parts)
+
+
+def _rule(rule: Rule) -> str:
+    facts = [
+        ("Level", rule.level),
+        ("Id", _code(rule.id)),
+        ("Tags", ", ".join(map(_code, rule.tags))),
+        ("Can be harmless", "<br>".join(rule.falsepositives)),
+        ("What to do", rule.runbook),
+        ("File", _code(str(rule.path.relative_to(SHIPPED_RULES)))),
+    ]
+    return "\n\n".join([f"### {rule.title}", rule.description, _table(("", ""), facts)])
+
+
+def columns_page() -> str:
+    """reference/columns.md"""
+    return "\n\n".join(
+        [
+            "# Stored columns",
+            "## events: what the mapping yields",
+            "Each column holds the value at one path of OCSF 1.5.0. Where OCSF has no place for it, the path is the "
+            "column's own name.",
+            _columns(MAPPED),
+            "## events: bookkeeping",
+            "Where an event came from: enough to find its record again and to prove that it is unchanged.",
+            _columns(BOOKKEEPING),
+            "## sightings",
+            "Which data file holds which entity, derived by `trailkeep compact`.",
+            _columns(SIGHTINGS),
+        ]
+    )
+
+
+def _columns(columns: tuple[Column, ...]) -> str:
+    rows = [(_code(column.name), column.type.lower(), _code(column.path)) for column in columns]
+    return _table(("Column", "Type", "OCSF path"), rows)
+
+
+def architecture_page() -> str:
+    """explanation/architecture.md"""
+    return (ROOT / "ARCHITECTURE.md").read_text(encoding="utf-8")
+
+
+def _code(text: str) -> str:
+    return f"`{text}`"
+
+
+def _table(head: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> str:
+    """A Markdown table; nothing where there are no rows."""
+    lines = [head, ("---",) * len(head), *rows] if rows else []
+    return "\n".join("| " + " | ".join(map(_cell, line)) + " |" for line in lines)
+
+
+def _cell(text: str) -> str:
+    """`text` on one line; a pipe inside backticks ends no cell."""
+    return re.sub(r"`[^`]*`|\|", lambda found: found[0] if len(found[0]) > 1 else r"\|", " ".join(text.split()))
+
+
+PAGES: dict[str, Callable[[], str]] = {
+    "reference/commands.md": commands_page,
+    "reference/sources.md": sources_page,
+    "reference/rules.md": rules_page,
+    "reference/columns.md": columns_page,
+    "explanation/architecture.md": architecture_page,
+}
