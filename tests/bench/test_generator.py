@@ -8,10 +8,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from bench.generator import GeneratedData, generate
-from bench.rules import generate_rules
 from sigma.collection import SigmaCollection
 
+from bench.generator import GeneratedData, generate
+from bench.rules import generate_rules
 from trailkeep.demo.templates import TEMPLATES
 
 EVENTS, FILES = 10_000, 20

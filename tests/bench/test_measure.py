@@ -5,6 +5,7 @@ import sys
 from pathlib import Path
 
 import pytest
+
 from bench.measure import BenchError, measure, measure_together
 
 # Burns CPU until this process has used so much of it, so that a busy machine changes the wall time only.
