@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 from hashlib import sha256
+from pathlib import Path
 from typing import Protocol
 
 import pyarrow as pa
@@ -19,7 +20,7 @@ from trailkeep.normalize.mapping import Mapper
 from trailkeep.normalize.read import key_time, read_object
 from trailkeep.normalize.records import BadPiece, ObjectRecords, sha256s, to_table
 
-MAP_BYTES = 16 << 20
+MAP_BYTES = 64 << 20
 DEFAULT_LIMIT = 1 << 30
 
 
@@ -57,15 +58,19 @@ class Sink(Protocol):
 
 @dataclass(frozen=True)
 class Reading:
-    """How to read: the sources there are, one to insist on, the most bytes an object may unpack to."""
+    """How to read: the sources there are, one to insist on, the most bytes an object may unpack to.
+
+    `cache` is a folder for what is costly to make and can be made again.
+    """
 
     sources: Mapping[str, Source]
     source: str | None = None
     limit: int = DEFAULT_LIMIT
+    cache: Path | None = None
 
 
 class Intake:
-    """Reads objects and maps their records in portions of about 16 MB; call `finish` for the last one."""
+    """Reads objects and maps their records in portions of about 64 MB; call `finish` for the last one."""
 
     def __init__(self, reading: Reading, mapper: Mapper, sink: Sink) -> None:
         self._reading = reading
