@@ -23,7 +23,7 @@ END;
 CREATE OR REPLACE TEMP MACRO time_fault(moment, field) AS CASE
     WHEN moment IS NULL THEN 'no ' || field || ' that can be read as a time'
     WHEN moment < TIMESTAMPTZ '2006-01-01 00:00:00+00' THEN field || ' is before 2006'
-    WHEN moment > current_timestamp + INTERVAL 2 DAY THEN field || ' is in the future'
+    WHEN epoch_us(moment) > epoch_us(current_timestamp) + 172_800_000_000 THEN field || ' is in the future'
 END;
 
 -- A time that any calendar can hold, or null ('infinity' and the year 294247 are times to DuckDB).
@@ -48,10 +48,11 @@ END;
 
 -- The account an ARN names, or null.
 CREATE OR REPLACE TEMP MACRO arn_account(arn) AS
-    CASE WHEN length(split_part(arn, ':', 5)) = 12 THEN split_part(arn, ':', 5) END;
+    CASE WHEN starts_with(arn, 'arn:') AND length(split_part(arn, ':', 5)) = 12 THEN split_part(arn, ':', 5) END;
 
 -- The user, role, bucket or instance an ARN names, or null.
 CREATE OR REPLACE TEMP MACRO arn_name(arn) AS CASE
+    WHEN NOT starts_with(arn, 'arn:') THEN NULL
     WHEN contains(arn, ':s3:::') THEN nullif(split_part(arn, ':', 6), '')
     WHEN contains(arn, ':assumed-role/') OR contains(arn, ':federated-user/') THEN nullif(split_part(arn, '/', 2), '')
     WHEN contains(arn, ':role/') OR contains(arn, ':user/') OR contains(arn, ':instance/')
@@ -85,20 +86,10 @@ CREATE OR REPLACE TEMP MACRO token_entity(token) AS CASE
     WHEN is_ip(token[2:]) THEN token[2:]
 END;
 
--- An ARN with the account and the name in it.
-CREATE OR REPLACE TEMP MACRO arn_entities(arn) AS
-    list_filter([arn, arn_account(arn), arn_name(arn)], lambda entity: entity <> '');
-
--- The entities in a token of entity_tokens; and those of a value that is one itself.
-CREATE OR REPLACE TEMP MACRO entities_in(token) AS CASE
-    WHEN starts_with(token, 'arn:') THEN arn_entities(arn_entity(token))
-    ELSE list_filter([token_entity(token)], lambda entity: entity <> '')
-END;
-CREATE OR REPLACE TEMP MACRO entities_of(value) AS CASE
-    WHEN starts_with(value, 'arn:') THEN arn_entities(value)
-    WHEN value <> '' THEN [value]
-    ELSE []
-END;
+-- The entity that a token of entity_tokens is, and the one that a value of an entity column is.
+CREATE OR REPLACE TEMP MACRO entity_in(token) AS
+    nullif(CASE WHEN starts_with(token, 'arn:') THEN arn_entity(token) ELSE token_entity(token) END, '');
+CREATE OR REPLACE TEMP MACRO entity_of(value) AS nullif(value, '');
 
 -- A time as RFC 3339 text in UTC, with a fraction of a second only where it has one.
 CREATE OR REPLACE TEMP MACRO rfc3339(moment) AS
