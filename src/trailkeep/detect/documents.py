@@ -1,7 +1,7 @@
-"""The native fields that rules need in, SQL that parses each document once for all of its paths out.
+"""The native fields that rules need in, SQL that reads them from events out, in two layers.
 
-Two layers: `read` takes what a row has, its "$" columns and, in one pass over the raw record, what they lack;
-`parse` takes the paths below the "$" columns.
+`read` takes from the raw record, in one pass over it, all that events have no "$" column for; `parse` makes "$"
+columns of that. A "$" column is short, so each path below it is read when and where it is needed.
 """
 
 from collections.abc import Collection, Mapping
@@ -18,16 +18,13 @@ class Documents:
     def __init__(self, tops: Mapping[str, int], available: Collection[str], source: Source) -> None:
         self.tops, self.available, self.source = tops, available, source
         self.parts: list[tuple[str, ...]] = [(top,) for top in tops if self._in_raw(top)]
-        self.below: dict[str, list[tuple[str, ...]]] = {}
 
     def value(self, top: str, keys: tuple[str, ...]) -> str:
         """SQL, over `parse`, of the JSON that `keys` lead to from `top` where all on the way are objects."""
         if self._in_raw(top):
             self.parts.append((top, *keys))
             return f"{PARTS}[{len(self.parts)}]"
-        paths = self.below.setdefault(top, [])
-        paths.append(keys)
-        return f"below{self.tops[top]}[{len(paths)}]"
+        return f"json_extract({native(top)}, {json_path(keys)})"
 
     def read(self) -> str:
         """The columns of the first layer, over the events, once every value is asked for."""
@@ -43,16 +40,12 @@ class Documents:
 
     def parse(self) -> str:
         """The columns of the second layer."""
-        columns = ["*"]
-        for top, i in self.tops.items():
-            if self._in_raw(top):
-                columns.append(f"CAST({PARTS}[{self.parts.index((top,)) + 1}] AS VARCHAR) AS {native(top)}")
-            elif top in self.below:
-                paths = ", ".join(map(json_path, self.below[top]))
-                columns.append(
-                    f"CASE WHEN need{i} THEN json_extract({native(top)}, [{paths}]) END AS below{i}"
-                )
-        return ", ".join(columns)
+        made = [
+            f"CAST({PARTS}[{number}] AS VARCHAR) AS {native(path[0])}"
+            for number, path in enumerate(self.parts, start=1)
+            if len(path) == 1
+        ]
+        return ", ".join(["*", *made])
 
     def _in_raw(self, top: str) -> bool:
         return self.source.format == "json" and top != RAW and top not in self.available

@@ -65,9 +65,6 @@ def _stored(expression: str) -> Field:
 def pair(node: Pair, source: Source) -> Field:
     """The comparison of two fields as a field of its own, whose text is 'true' or 'false'."""
     left, right = resolve(node.field, source), resolve(node.other, source)
-    if bool(left.natives) != bool(right.natives):  # read together: native fields are not beside stored columns
-        bare = source.model_copy(update={"fields": {}})
-        left, right = resolve(node.field, bare), resolve(node.other, bare)
     compared = node.sql.replace(TEXT, "v").replace(OTHER, "w")
     inner = f"len(list_filter({right.texts}, lambda w: {compared})) > 0"
     sql = f"CAST(len(list_filter({left.texts}, lambda v: {inner})) > 0 AS VARCHAR)"
@@ -110,7 +107,7 @@ def below(direct: str, doc: str, keys: Sequence[str]) -> str:
 
 @dataclass(frozen=True)
 class Texts:
-    """SQL of a field's text and of the same in lower case; `several`, of its list of texts, replaces them if not null."""
+    """SQL of a field's text, of it in lower case, and of the list of its texts, which replaces both if not null."""
 
     one: str
     lower: str

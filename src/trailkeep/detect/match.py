@@ -11,7 +11,7 @@ from trailkeep.detect.plan import Plan
 from trailkeep.detect.rules import Rule
 from trailkeep.detect.vocabulary import one_batch
 from trailkeep.detect.witness import witness
-from trailkeep.engine.duckdb import Connection
+from trailkeep.engine.duckdb import Connection, connect
 
 BATCH_ROWS = 50_000
 
@@ -40,10 +40,12 @@ class Matcher:
         if not plan.named and not plan.open:
             return MATCHES.empty_table()
         if isinstance(events, pa.Table):
-            return Batch(con, one_batch(events), plan, available_natives).matches()
+            batch = one_batch(events)
+            return Batch(con, batch, plan, available_natives).matches() if len(batch) else MATCHES.empty_table()
         columns = ", ".join([*plan.columns, *map(native, available_natives)])
-        reader = con.cursor().execute(f"SELECT {columns} FROM {events}").to_arrow_reader(BATCH_ROWS)  # noqa: S608
-        found = [Batch(con, batch, plan, available_natives).matches() for batch in reader]
+        reader = con.execute(f"SELECT {columns} FROM {events}").to_arrow_reader(BATCH_ROWS)  # noqa: S608
+        own = connect()  # `con` is busy while it is read from
+        found = [Batch(own, batch, plan, available_natives).matches() for batch in reader if len(batch)]
         return pa.concat_tables([MATCHES.empty_table(), *found])
 
     def _plan(self, source_name: str) -> Plan:
@@ -57,9 +59,5 @@ def explain(rule: Rule, source: Source) -> str:
     if not rule.applies_to(source.logsource):
         return f"-- {rule.title} ({rule.id}) is not for {source.name}: its logsource is {rule.logsource}"
     found = witness(rule.detection, source)
-    pairs = (
-        "none, every event is tested"
-        if found is None
-        else ", ".join(f"{c} = {t!r}" for c, t in sorted(found))
-    )
+    pairs = "none, every event is tested" if found is None else ", ".join(f"{c} = {t!r}" for c, t in sorted(found))
     return f"-- {rule.title} ({rule.id}) on {source.name}\n-- witness: {pairs}\n{predicate(rule.detection, source)}"

@@ -4,6 +4,8 @@ Log fields repeat themselves: a test is run once per distinct value, in SQL, and
 batch to batch. Whole columns of rows are then decided by looking codes up.
 """
 
+from typing import Any, TypeAlias
+
 import pyarrow as pa
 import pyarrow.compute as pc
 
@@ -13,8 +15,11 @@ from trailkeep.engine.duckdb import Connection
 
 REMEMBERED = 20_000
 """Distinct values of a field that are kept; past that, the field starts over."""
+REMEMBERED_BYTES = 4 << 20
+"""A batch with more text than this, or a quarter of those values, is tested and forgotten."""
 
-Mask = pa.BooleanArray | bool
+Mask: TypeAlias = pa.BooleanArray | bool
+"""The rows that pass; True or False where all or none do."""
 
 
 class Vocabulary:
@@ -24,7 +29,7 @@ class Vocabulary:
         self.field = field
         self.tests: list[Test | Null] = []
         self._known: pa.Array = pa.array([], pa.string())
-        self._passed: pa.RecordBatch | None = None
+        self._passed: Any = None  # a record batch: a row for each known value, a column for each test
 
     def number(self, test: Test | Null) -> int:
         """The number of `test`, added if it is new."""
@@ -38,7 +43,8 @@ class Vocabulary:
         distinct = encoded.dictionary
         if not self.tests:
             return encoded.indices, distinct, []
-        passed = self._run(con, distinct) if len(distinct) > REMEMBERED // 4 else self._recall(con, distinct)
+        many = len(distinct) > REMEMBERED // 4 or distinct.nbytes > REMEMBERED_BYTES
+        passed = self._run(con, distinct) if many else self._recall(con, distinct)
         return encoded.indices, distinct, masks(passed)
 
     def _recall(self, con: Connection, distinct: pa.Array) -> pa.RecordBatch:

@@ -87,15 +87,15 @@ END;
 
 -- An ARN with the account and the name in it.
 CREATE OR REPLACE TEMP MACRO arn_entities(arn) AS
-    list_filter([arn_entity(arn), arn_account(arn), arn_name(arn)], lambda entity: entity <> '');
+    list_filter([arn, arn_account(arn), arn_name(arn)], lambda entity: entity <> '');
 
 -- The entities in a token of entity_tokens; and those of a value that is one itself.
 CREATE OR REPLACE TEMP MACRO entities_in(token) AS CASE
-    WHEN starts_with(token, 'arn:') THEN arn_entities(token)
+    WHEN starts_with(token, 'arn:') THEN arn_entities(arn_entity(token))
     ELSE list_filter([token_entity(token)], lambda entity: entity <> '')
 END;
 CREATE OR REPLACE TEMP MACRO entities_of(value) AS CASE
-    WHEN starts_with(value, 'arn:') THEN list_distinct([value] || arn_entities(value))
+    WHEN starts_with(value, 'arn:') THEN arn_entities(value)
     WHEN value <> '' THEN [value]
     ELSE []
 END;
@@ -126,8 +126,11 @@ CREATE OR REPLACE TEMP MACRO json_step(docs, key) AS flatten(list_transform(docs
         THEN list_concat(json_extract(x, '$[*]."' || key || '"'), json_extract(x, '$[*][*]."' || key || '"'))
         ELSE [json_extract(x, '$."' || key || '"')] END));
 
+-- The members of those of `docs` that are arrays, the others as they are.
+CREATE OR REPLACE TEMP MACRO json_opened(docs) AS flatten(list_transform(docs, lambda x:
+    CASE WHEN json_type(x) = 'ARRAY' THEN json_extract(x, '$[*]') ELSE [x] END));
+
 -- `direct` if there is such a value; else, where `doc` has arrays that may lead to its last key, `found` as one array.
-CREATE OR REPLACE TEMP MACRO json_below(direct, doc, last_key, found) AS CAST(CASE
-    WHEN direct IS NOT NULL THEN direct
-    WHEN contains(doc, '"' || last_key || '":') AND contains(doc, '[') THEN to_json(found)
-END AS VARCHAR);
+CREATE OR REPLACE TEMP MACRO json_below(direct, doc, last_key, found) AS CAST(coalesce(direct,
+    CASE WHEN contains(doc, '"' || last_key || '":') AND contains(doc, '[') THEN to_json(json_opened(found)) END
+) AS VARCHAR);

@@ -10,7 +10,7 @@ import re
 import uuid
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import yaml
 
@@ -27,7 +27,7 @@ BASE: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 class _Loader(BASE):  # type: ignore[misc]
     """A safe loader with the scalars of YAML 1.2."""
 
-    yaml_implicit_resolvers: dict[str, list[tuple[str, re.Pattern[str]]]] = {}
+    yaml_implicit_resolvers: ClassVar[dict[str, list[tuple[str, re.Pattern[str]]]]] = {}
 
 
 for _tag, _pattern, _first in (
@@ -66,8 +66,10 @@ def parse_file(data: bytes, file: Path, placeholders: Mapping[str, Sequence[str]
                     continue
                 content = text[node.start_mark.index : node.end_mark.index]
                 rules.append(_rule(_construct(loader, node), content, placeholders, file, line))
-            except (_Invalid, DetectionError) as error:
+            except _Invalid as error:
                 faults.append(Fault(file, _line(node, error.path), str(error)))
+            except DetectionError as error:
+                faults.append(Fault(file, _line(node, ("detection", *error.path)), str(error)))
     except yaml.MarkedYAMLError as error:
         line = error.problem_mark.line + 1 if error.problem_mark else 1
         faults.append(Fault(file, line, f"not valid YAML: {error.problem}"))

@@ -39,14 +39,14 @@ class Unsupported(Exception):
     """A value that no rule may hold as it stands; the text says why and what to do."""
 
 
-def call(name: str, *args: exp.Expression) -> exp.Expression:
+def call(name: str, *args: exp.Expr) -> exp.Expr:
     """A call of the SQL function `name`."""
     return exp.Anonymous(this=name, expressions=[arg.copy() for arg in args])
 
 
-def literal(text: str) -> exp.Expression:
+def literal(text: str) -> exp.Expr:
     """A string constant; a NUL, where DuckDB's parser stops, and the bracket of TEXT are spelled chr(n)."""
-    pieces: list[exp.Expression] = []
+    pieces: list[exp.Expr] = []
     start = 0
     for match in UNSPELLABLE.finditer(text):
         pieces += [
@@ -57,12 +57,12 @@ def literal(text: str) -> exp.Expression:
     return call("concat", *pieces, exp.Literal.string(text[start:])) if pieces else exp.Literal.string(text)
 
 
-def sql(expression: exp.Expression) -> str:
+def sql(expression: exp.Expr) -> str:
     """The text of `expression` in DuckDB's dialect."""
     return expression.sql(dialect="duckdb")
 
 
-def condition(value: SigmaType) -> exp.Expression:
+def condition(value: SigmaType) -> exp.Expr:
     """The SQL that says whether text `v` of a field is `value`."""
     match value:
         case SigmaTimestampPart():
@@ -83,7 +83,7 @@ def condition(value: SigmaType) -> exp.Expression:
             raise Unsupported(f"a value of type {type(value).__name__} cannot be searched for")
 
 
-def keyword(value: SigmaType) -> exp.Expression:
+def keyword(value: SigmaType) -> exp.Expr:
     """The SQL that says whether raw record `v` holds `value` anywhere, as it is or as JSON would spell it."""
     if not isinstance(value, SigmaString):
         return condition(value)
@@ -106,14 +106,14 @@ def exact(value: SigmaType) -> str | None:
             return None
 
 
-def one_of(folded: tuple[str, ...]) -> exp.Expression:
+def one_of(folded: tuple[str, ...]) -> exp.Expr:
     """The SQL that says whether `v` is one of the folded texts."""
     texts = [literal(text) for text in folded]
     lowered = call("lower", V)
     return exp.EQ(this=lowered, expression=texts[0]) if len(texts) == 1 else exp.In(this=lowered, expressions=texts)
 
 
-def related(starts_with: bool, ends_with: bool) -> exp.Expression:
+def related(starts_with: bool, ends_with: bool) -> exp.Expr:
     """The SQL that says whether `v` is, starts with, ends with or holds `w`, without regard to case."""
     left, right = call("lower", V), call("lower", W)
     match starts_with, ends_with:
@@ -126,13 +126,13 @@ def related(starts_with: bool, ends_with: bool) -> exp.Expression:
     return exp.EQ(this=left, expression=right)
 
 
-def _string(value: SigmaString) -> exp.Expression:
+def _string(value: SigmaString) -> exp.Expr:
     if isinstance(value, SigmaCasedString):
         return _pattern(V, list(value.s))
     return _pattern(call("lower", V), [fold(part) if isinstance(part, str) else part for part in value.s])
 
 
-def _anywhere(value: SigmaString, spell: Callable[[str], str]) -> exp.Expression:
+def _anywhere(value: SigmaString, spell: Callable[[str], str]) -> exp.Expr:
     cased = isinstance(value, SigmaCasedString)
     case: Callable[[str], str] = (lambda text: text) if cased else fold
     parts = [case(spell(part)) if isinstance(part, str) else part for part in value.s]
@@ -140,7 +140,7 @@ def _anywhere(value: SigmaString, spell: Callable[[str], str]) -> exp.Expression
     return _pattern(V if cased else call("lower", V), [*any_text, *parts, *any_text])
 
 
-def _pattern(subject: exp.Expression, parts: list[str | SpecialChars | Placeholder]) -> exp.Expression:
+def _pattern(subject: exp.Expr, parts: list[str | SpecialChars | Placeholder]) -> exp.Expr:
     """`subject` against texts and wildcards; the common shapes need no pattern matching at all."""
     for part in parts:
         if isinstance(part, Placeholder):
@@ -171,7 +171,7 @@ def _pattern(subject: exp.Expression, parts: list[str | SpecialChars | Placehold
     return exp.Escape(this=exp.Like(this=subject.copy(), expression=literal(like)), expression=literal(LIKE_ESCAPE))
 
 
-def _contains(subject: exp.Expression, text: str) -> exp.Expression:
+def _contains(subject: exp.Expr, text: str) -> exp.Expr:
     """Whether `subject` holds `text`. DuckDB looks for the first character first, so a common one is put off."""
     last = max(len(text) - SHORTEST_END, 0)
     start = max(range(last + 1), key=lambda i: (COMMON.find(text[i : i + 1]) % (len(COMMON) + 1), -i))
@@ -181,7 +181,7 @@ def _contains(subject: exp.Expression, text: str) -> exp.Expression:
     return exp.case().when(call("contains", subject, literal(text[start:])), whole).else_(exp.false())
 
 
-def _regex(value: SigmaRegularExpression) -> exp.Expression:
+def _regex(value: SigmaRegularExpression) -> exp.Expr:
     if value.contains_placeholder():
         raise Unsupported("a placeholder of this regular expression has no values; define it or write them out")
     pattern = str(value.regexp).replace("\0", r"\x00")
@@ -189,7 +189,7 @@ def _regex(value: SigmaRegularExpression) -> exp.Expression:
     return call("regexp_matches", V, literal(f"(?{flags}){pattern}" if flags else pattern))
 
 
-def _compare(value: SigmaCompareExpression) -> exp.Expression:
+def _compare(value: SigmaCompareExpression) -> exp.Expr:
     operators = {
         CompareOperators.LT: exp.LT,
         CompareOperators.LTE: exp.LTE,
@@ -204,7 +204,7 @@ def _compare(value: SigmaCompareExpression) -> exp.Expression:
     return exp.and_(is_number, operators[value.op](this=number, expression=bound))
 
 
-def _timestamp_part(part: TimestampPart) -> exp.Expression:
+def _timestamp_part(part: TimestampPart) -> exp.Expr:
     """A part of `v` read as a UTC time: ISO 8601 with or without an offset, or epoch seconds."""
     zoned = call("regexp_matches", V, literal(r"T.*[-+][0-9][0-9](:?[0-9][0-9])?$"))
     with_zone = exp.TryCast(this=V.copy(), to=exp.DataType.build("TIMESTAMPTZ"))
@@ -220,7 +220,7 @@ def _timestamp_part(part: TimestampPart) -> exp.Expression:
     return call("date_part", literal(part.name.lower()), time)
 
 
-def _cidr(network: IPv4Network | IPv6Network) -> exp.Expression:
+def _cidr(network: IPv4Network | IPv6Network) -> exp.Expr:
     if isinstance(network, IPv4Network):
         return call("regexp_matches", V, literal(_ipv4_regex(network)))
     digits = f"{int(network.network_address):032x}"
@@ -241,7 +241,7 @@ def _ipv4_regex(network: IPv4Network) -> str:
     return "^" + r"\.".join(groups + [OCTET] * (4 - len(groups))) + "$"
 
 
-def _ipv6_digits() -> exp.Expression:
+def _ipv6_digits() -> exp.Expr:
     """The 32 hexadecimal digits of IPv6 address `v`: each side of '::' padded, zeros between."""
     lowered = call("lower", V)
     double = literal("::")
@@ -251,7 +251,7 @@ def _ipv6_digits() -> exp.Expression:
     return call("concat", sides[0], call("repeat", literal("0"), missing), sides[1])
 
 
-def _padded(side: exp.Expression) -> exp.Expression:
+def _padded(side: exp.Expr) -> exp.Expr:
     """'2001:db8' to '20010db8': a zero-filled group is what follows the separator in '000' + group."""
     padded = call("regexp_replace", side, literal(r"([0-9a-f]+)"), literal(r"000\1"), literal("g"))
     return call("regexp_replace", padded, literal(r"0*([0-9a-f]{4})(:|$)"), literal(r"\1"), literal("g"))
