@@ -60,12 +60,12 @@ def test_nested_values_are_those_stored_and_those_in_the_record(lake: Opened) ->
     found = rows(
         lake,
         'SELECT api.operation AS operation, event_name, actor."user".uid AS uid, user_uid, metadata.uid AS event, '
-        'event_uid, api.request.data AS request, raw_data, "time" AS ms, epoch_ms(time_dt) AS time_dt FROM api_activity',
+        'event_uid, api.request.data AS request, raw_data, "time" AS ms, epoch_ms(time_dt) AS dt FROM api_activity',
     )
     assert len(found) > 5
     for row in found:
         assert (row["operation"], row["uid"], row["event"]) == (row["event_name"], row["user_uid"], row["event_uid"])
-        assert row["ms"] == row["time_dt"]
+        assert row["ms"] == row["dt"]
         assert json.loads(row["request"] or "null") == json.loads(row["raw_data"]).get("requestParameters")
 
 
