@@ -30,7 +30,9 @@ def test_an_interval(text: str, start: datetime, length: timedelta) -> None:
     assert parse_interval(text, NOW) == (start, start + length)
 
 
-@pytest.mark.parametrize("text", ["", "7", "7x", "yesterday", "2026-13-01", "2026-10-01T25", "999999999w", "9999-12-31"])
+@pytest.mark.parametrize(
+    "text", ["", "7", "7x", "yesterday", "2026-13-01", "2026-10-01T25", "999999999w", "9999-12-31"]
+)
 def test_no_time(text: str) -> None:
     with pytest.raises(UsageError, match="write 30m"):
         parse_interval(text, NOW)

@@ -1,11 +1,13 @@
 """A lake in, what its tables hold at one moment out: metadata locations, data files and their times."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
-from typing import Any
+from pathlib import Path
 
-from pyiceberg.table import StaticTable
+from pyiceberg.manifest import DataFile as IcebergFile
+from pyiceberg.table import StaticTable, Table
 from sqlalchemy import NullPool, column, create_engine, select, table
 
 from trailkeep.lake.home import Home
@@ -31,6 +33,8 @@ class DataFile:
     path: str
     size: int
     span: Span
+    sighted: bool
+    """Whether compaction has written the sightings of this file."""
 
 
 @dataclass(frozen=True)
@@ -48,7 +52,7 @@ def current_snapshot(home: Home) -> Snapshot:
     if len(locations) < 2:
         events_table(home), sightings_table(home)
         locations = _locations(home)
-    return Snapshot(locations["events"], locations["sightings"], _files(locations["events"]))
+    return Snapshot(locations["events"], locations["sightings"], _files(**locations))
 
 
 def _locations(home: Home) -> dict[str, str]:
@@ -62,23 +66,27 @@ def _locations(home: Home) -> dict[str, str]:
 
 
 @lru_cache(maxsize=4)
-def _files(location: str) -> tuple[DataFile, ...]:
-    # A metadata file never changes, so what it says can be kept.
-    events = StaticTable.from_metadata(location)
-    snapshot = events.current_snapshot()
-    if snapshot is None:
-        return ()
-    time_id = events.schema().find_field("time").field_id
+def _files(events: str, sightings: str) -> tuple[DataFile, ...]:
+    # A metadata file never changes, so what it says can be kept. Compaction gives the sightings of a file its name.
+    sighted = {Path(file.file_path).name for file in _manifested(StaticTable.from_metadata(sightings))}
+    table = StaticTable.from_metadata(events)
+    time_id = table.schema().find_field("time").field_id
     return tuple(
-        _data_file(entry.data_file, time_id)
-        for manifest in snapshot.manifests(events.io)
-        for entry in manifest.fetch_manifest_entry(events.io, discard_deleted=True)
+        DataFile(
+            path=file.file_path,
+            size=file.file_size_in_bytes,
+            span=Span(file.partition[1], _moment(file.lower_bounds[time_id]), _moment(file.upper_bounds[time_id])),
+            sighted=Path(file.file_path).name in sighted,
+        )
+        for file in _manifested(table)
     )
 
 
-def _data_file(file: Any, time_id: int) -> DataFile:
-    span = Span(file.partition[1], _moment(file.lower_bounds[time_id]), _moment(file.upper_bounds[time_id]))
-    return DataFile(file.file_path, file.file_size_in_bytes, span)
+def _manifested(table: Table) -> Iterator[IcebergFile]:
+    snapshot = table.current_snapshot()
+    for manifest in snapshot.manifests(table.io) if snapshot else ():
+        for entry in manifest.fetch_manifest_entry(table.io, discard_deleted=True):
+            yield entry.data_file
 
 
 def _moment(bound: bytes) -> datetime:

@@ -70,6 +70,12 @@ def test_a_mistake_is_pointed_at(text: str, at: int, why: str) -> None:
     assert f"^ at character {at}" in str(error.value)
 
 
+@pytest.mark.parametrize("text", ["a\0", "\udcff", "x" * 20_001])
+def test_what_is_no_text(text: str) -> None:
+    with pytest.raises(UsageError, match=r"no text|longer than"):
+        parse(text)
+
+
 def test_wildcards_and_backslashes() -> None:
     assert pieces(Match("a", r"x*y?\*z\\")) == ["x", "*", "y", "?", "*z\\"]
     assert pieces(Match("a", "x*", quoted=True)) == ["x*"]
@@ -77,8 +83,10 @@ def test_wildcards_and_backslashes() -> None:
 
 
 WORDS = st.sampled_from(
-    ["a:", "bytes:", "eventName:", '"', '"x y"', "(", ")", "[", "]", " TO ", " ", "and", "or", "not", "-", "*", "?"]
-    + ["\\", ">", "<=", "1.2.3.4", "::1/64", "arn:aws:s3:::x", "x", "Ä", "\n", "time:2026-10-01T00:00:00Z"]
+    [
+        *("a:", "bytes:", "eventName:", '"', '"x y"', "(", ")", "[", "]", " TO ", " ", "and", "or", "not", "-"),
+        *("*", "?", "\\", ">", "<=", "1.2.3.4", "::1/64", "arn:aws:s3:::x", "x", "Ä", "\n", "time:2026-10-01T00:00Z"),
+    ]
 )
 
 

@@ -167,7 +167,11 @@ def _between(field: Field, node: Range, now: datetime) -> exp.Expr:
         bounds = (exp.null() if bound is None else bound for bound in (low, high))
         included = (exp.Boolean(this=flag) for flag in (node.low_included, node.high_included))
         return exp.func("any_between", field.value.copy(), *bounds, *included)
-    value = field.value.copy() if field.kind == "number" else exp.TryCast(this=field.value.copy(), to=exp.DataType.build("double"))
+    value = (
+        field.value.copy()
+        if field.kind == "number"
+        else exp.TryCast(this=field.value.copy(), to=exp.DataType.build("double"))
+    )
     tests: list[exp.Expr] = []
     if low is not None:
         tests.append((exp.GTE if node.low_included else exp.GT)(this=value.copy(), expression=low))

@@ -15,9 +15,6 @@ from trailkeep.core.source import Source
 Kind = Literal["text", "texts", "number", "boolean", "time", "bytes"]
 
 ENTITY = "entity"
-# Columns whose values are in `entities` too, so that sightings know which files hold them.
-SIGHTED = frozenset({ENTITY, "entities", "src_ip", "access_key", "principal"})
-
 _KINDS: dict[str, Kind] = {
     "VARCHAR": "text",
     "VARCHAR[]": "texts",

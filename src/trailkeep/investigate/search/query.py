@@ -84,6 +84,8 @@ def parse(text: str) -> Node:
     """The tree of a query. Raises UsageError that points at the mistake."""
     if len(text) > MAX_LENGTH:
         raise UsageError(f"the query is longer than {MAX_LENGTH:,} characters; shorten it")
+    if bad := re.search(r"[\0\ud800-\udfff]", text):
+        raise UsageError(f"character {bad.start() + 1} of the query is no text; JSON writes it as \\uXXXX: search that")
     return _Parser(text).query()
 
 
