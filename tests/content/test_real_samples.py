@@ -10,13 +10,13 @@ from trailkeep.core.source import Source, load_sources
 from trailkeep.engine.duckdb import connect
 from trailkeep.normalize.mapping import Mapper
 from trailkeep.normalize.ocsf import to_ocsf
+from trailkeep.normalize.recognise import by_fields
 
 SOURCES = load_sources()
 
 
 def is_record(source: Source, record: object) -> bool:
-    fields = source.recognise.fields
-    return isinstance(record, dict) and any(set(record).issuperset(names) for names in fields)
+    return isinstance(record, dict) and by_fields(record, [source]) is not None
 
 
 def test_cloudtrail(real_samples: Path) -> None:

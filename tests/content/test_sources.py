@@ -34,9 +34,7 @@ FORMS = {
         "traffic-path": lambda value: str(int(value) + 3),
     }
 }
-each_sample = pytest.mark.parametrize(
-    ("source", "path"), SAMPLES, ids=[f"{s.name}/{path.name}" for s, path in SAMPLES]
-)
+each_sample = pytest.mark.parametrize(("source", "path"), SAMPLES, ids=[f"{s.name}/{path.name}" for s, path in SAMPLES])
 
 
 def records_of(source: Source, path: Path) -> pa.Table:
@@ -93,9 +91,7 @@ def test_no_value_is_lost(source: Source, path: Path) -> None:
         if "event" in result:
             held = set(leaves(result["event"]))
             unparsed = {leaf.rstrip("0") for leaf in held}
-            missing = [
-                x for x in native_leaves(source, record) if x not in held and x.rstrip("0") not in unparsed
-            ]
+            missing = [x for x in native_leaves(source, record) if x not in held and x.rstrip("0") not in unparsed]
             assert missing == []
 
 
@@ -107,12 +103,7 @@ def at(value: Any, path: str) -> Any:
 
 @pytest.mark.parametrize(
     ("source", "sample", "number", "facts"),
-    [
-        (s, f, n, facts)
-        for s, files in FACTS.items()
-        for f, rows in files.items()
-        for n, facts in rows.items()
-    ],
+    [(s, f, n, facts) for s, files in FACTS.items() for f, rows in files.items() for n, facts in rows.items()],
 )
 def test_facts(source: str, sample: str, number: int, facts: dict[str, Any]) -> None:
     """What a person reads in the record: who, what, from where, with which outcome, on which resource."""
@@ -156,9 +147,7 @@ JSON = st.recursive(
     max_leaves=8,
 )
 CLOUDTRAIL = SOURCES["aws_cloudtrail"]
-FIELDS = st.sampled_from(
-    [*CLOUDTRAIL.shape, *CLOUDTRAIL.shape["userIdentity"], "state", "insightType", "roleArn"]
-)
+FIELDS = st.sampled_from([*CLOUDTRAIL.shape, *CLOUDTRAIL.shape["userIdentity"], "state", "insightType", "roleArn"])
 SERVICES = st.sampled_from(["iam.amazonaws.com", "sts.amazonaws.com", "signin.amazonaws.com"])
 RECORD = st.fixed_dictionaries(
     {
@@ -170,8 +159,7 @@ RECORD = st.fixed_dictionaries(
         "eventCategory": st.just("Insight"),
         "userIdentity": st.dictionaries(FIELDS, JSON, max_size=4) | JSON,
         "requestParameters": st.dictionaries(FIELDS, JSON, max_size=3) | JSON,
-        "resources": st.lists(st.dictionaries(st.sampled_from(["ARN", "type", "accountId", "x"]), JSON))
-        | JSON,
+        "resources": st.lists(st.dictionaries(st.sampled_from(["ARN", "type", "accountId", "x"]), JSON)) | JSON,
     },
 )
 
@@ -190,16 +178,12 @@ def assert_maps_or_rejects(source: Source, raw: pa.Table) -> None:
 @given(records=st.lists(st.tuples(RECORD, st.dictionaries(FIELDS, JSON, max_size=6) | JSON), max_size=20))
 def test_any_json_maps_or_is_rejected(records: list[tuple[dict[str, Any], Any]]) -> None:
     texts = [json.dumps(r | rest if isinstance(rest, dict) else rest) for r, rest in records]
-    assert_maps_or_rejects(
-        CLOUDTRAIL, raw_table([*texts, '{"a":"\\ud800"}', '{"a":', "", "[1]", '{"a":"\\u0000"}'])
-    )
+    assert_maps_or_rejects(CLOUDTRAIL, raw_table([*texts, '{"a":"\\ud800"}', '{"a":', "", "[1]", '{"a":"\\u0000"}']))
 
 
 FLOW = SOURCES["aws_vpc_flow"]
 NAMES = st.sampled_from([*(name.replace("_", "-") for name in FLOW.shape), "start", "unheard-of"])
-VALUES = st.sampled_from(
-    ["-", "1772439000", "1e999", "nan", "-1", "70000", "10.0.0.1", "::1", "", "egress", "ACCEPT"]
-)
+VALUES = st.sampled_from(["-", "1772439000", "1e999", "nan", "-1", "70000", "10.0.0.1", "::1", "", "egress", "ACCEPT"])
 
 
 @settings(max_examples=40, deadline=None)

@@ -50,9 +50,7 @@ def test_another_day_moves_every_event(tmp_path: Path) -> None:
     assert record["eventTime"].startswith("2026-02-28T")
 
 
-def test_events_are_counted_and_complete(
-    written: tuple[Path, CompanyDay], events: list[dict[str, Any]]
-) -> None:
+def test_events_are_counted_and_complete(written: tuple[Path, CompanyDay], events: list[dict[str, Any]]) -> None:
     day = written[1]
     assert len(events) == day.cloudtrail_events
     assert 6_000 <= day.cloudtrail_events <= 10_000
@@ -63,9 +61,7 @@ def test_events_are_counted_and_complete(
         assert "<" not in json.dumps(event), "a placeholder was left"
 
 
-def test_the_intrusion_is_told_in_order(
-    written: tuple[Path, CompanyDay], events: list[dict[str, Any]]
-) -> None:
+def test_the_intrusion_is_told_in_order(written: tuple[Path, CompanyDay], events: list[dict[str, Any]]) -> None:
     day = written[1]
     theirs = [event for event in events if event["sourceIPAddress"] == day.attacker_ip]
     theirs.sort(key=lambda event: event["eventTime"])
@@ -117,9 +113,7 @@ def test_the_leaked_key_is_also_used_where_it_belongs(
 ) -> None:
     day = written[1]
     addresses = {
-        event["sourceIPAddress"]
-        for event in events
-        if event["userIdentity"].get("accessKeyId") == day.access_key
+        event["sourceIPAddress"] for event in events if event["userIdentity"].get("accessKeyId") == day.access_key
     }
     assert addresses == {day.attacker_ip, "198.51.100.20"}
 
@@ -138,9 +132,7 @@ def test_flow_records_follow_their_header(written: tuple[Path, CompanyDay]) -> N
     assert len(rows) == day.flow_records and 2_500 <= len(rows) <= 3_500
     assert versions == {("2", False), ("5", True)}
     assert statuses.keys() == {"OK", "NODATA", "SKIPDATA"}
-    ssh = sorted(
-        (row for row in rows if row["srcaddr"] == day.attacker_ip), key=lambda row: int(row["start"])
-    )
+    ssh = sorted((row for row in rows if row["srcaddr"] == day.attacker_ip), key=lambda row: int(row["start"]))
     assert {row["dstport"] for row in ssh} == {"22"}
     actions = [row["action"] for row in ssh]
     assert actions == sorted(actions, reverse=True) and set(actions) == {"ACCEPT", "REJECT"}

@@ -82,7 +82,7 @@ def full_scan(one: Rule, source: Source) -> str:
     names += [leaf.other for leaf in leaves(one.detection) if isinstance(leaf, Pair)]
     tops = {top for name in names if name for top in resolve(name, source).natives} - set(source.natives)
     added = "".join(f", {native_sql(top, source)} AS {native(top)}" for top in sorted(tops))
-    return f"SELECT record_no FROM (SELECT *{added} FROM events) WHERE {predicate(one.detection, source)}"  # noqa: S608
+    return f"SELECT record_no FROM (SELECT *{added} FROM events) WHERE {predicate(one.detection, source)}"
 
 
 def matches(detection: Mapping[str, Any], record: Mapping[str, Any]) -> bool:

@@ -55,9 +55,7 @@ def test_flipped_bit_gives_what_stands_before_it() -> None:
     assert plain.damage is not None
     assert "damaged" in plain.damage.reason
     assert plain.damage.data == bytes(stored)
-    common = next(
-        (i for i, (a, b) in enumerate(zip(TEXT, plain.data, strict=False)) if a != b), len(plain.data)
-    )
+    common = next((i for i, (a, b) in enumerate(zip(TEXT, plain.data, strict=False)) if a != b), len(plain.data))
     assert common > len(TEXT) // 10
 
 

@@ -28,9 +28,7 @@ Read = Callable[..., ObjectRecords]
 
 @pytest.fixture(scope="session")
 def read(sources: Mapping[str, Source]) -> Read:
-    def read_one(
-        data: bytes, key: str = "file", source: str | None = None, limit: int = 10**8
-    ) -> ObjectRecords:
+    def read_one(data: bytes, key: str = "file", source: str | None = None, limit: int = 10**8) -> ObjectRecords:
         return read_object(data, key, sources, source=source, limit=limit)
 
     return read_one
@@ -98,19 +96,15 @@ def test_digest_files_are_no_events(read: Read, key: str) -> None:
     assert (broken.kind, len(broken.bad)) == ("digest", 1)
 
 
-@pytest.mark.parametrize(
-    "data", [b"", b" \r\n", gzip.compress(b""), trail(), b"[]", b"\xef\xbb\xbf", flow(HEADER)]
-)
+@pytest.mark.parametrize("data", [b"", b" \r\n", gzip.compress(b""), trail(), b"[]", b"\xef\xbb\xbf", flow(HEADER)])
 @pytest.mark.parametrize("key", ["file", DELIVERED])
 def test_nothing_in_it(read: Read, data: bytes, key: str) -> None:
     records = read(data, key)
     assert (records.kind, records.reason, records.count, records.bad) == ("empty", "holds no records", 0, [])
 
 
-NOTIFICATION = (
-    b'{"Records":[{"eventVersion":"2.1","eventSource":"aws:s3","awsRegion":"us-east-1","eventTime":"t",\
+NOTIFICATION = b'{"Records":[{"eventVersion":"2.1","eventSource":"aws:s3","awsRegion":"us-east-1","eventTime":"t",\
 "eventName":"ObjectCreated:Put","userIdentity":{"principalId":"x"},"s3":{}}]}'
-)
 BRIDGE = b'{"version":"0","id":"1","detail-type":"AWS API Call via CloudTrail","detail":' + A + b"}"
 WATCH = b'{"messageType":"DATA_MESSAGE","logGroup":"g","logEvents":[{"id":"1","message":"' + b'x"}]}'
 TGW = flow("version account-id tgw-id srcaddr dstaddr bytes", "6 111122223333 tgw-1 10.0.0.1 10.0.0.2 9")
@@ -185,9 +179,7 @@ def test_bytes_after_the_gzip_data_do_not_cut_the_last_line(read: Read) -> None:
 def test_damaged_objects_are_not_the_same_object(read: Read) -> None:
     """Else the second would pass for a duplicate, and its damaged bytes would be dropped."""
     whole = gzip.compress(trail(A))
-    shas = {
-        read(data, DELIVERED).sha256 for data in (whole, whole + b"x", whole + b"y", whole[:12], whole[:13])
-    }
+    shas = {read(data, DELIVERED).sha256 for data in (whole, whole + b"x", whole + b"y", whole[:12], whole[:13])}
     assert len(shas) == 5
     assert read(trail(A)).sha256 == read(whole).sha256 == read(gzip.compress(trail(A), 1)).sha256
 
@@ -236,14 +228,10 @@ def test_any_damage_to_a_stored_object(read: Read, data: st.DataObject) -> None:
     """Never raises but on purpose; what is good is what was written; what is lost is said."""
     events = [event_json(n) for n in range(5)]
     lines = [LINE.format(n).encode() for n in range(5)]
-    plain = data.draw(
-        st.sampled_from([trail(*events), b"\n".join(events), flow(HEADER, *map(bytes.decode, lines))])
-    )
+    plain = data.draw(st.sampled_from([trail(*events), b"\n".join(events), flow(HEADER, *map(bytes.decode, lines))]))
     stored = bytearray(
         data.draw(
-            st.sampled_from(
-                [plain, gzip.compress(plain), gzip.compress(plain[:700]) + gzip.compress(plain[700:])]
-            )
+            st.sampled_from([plain, gzip.compress(plain), gzip.compress(plain[:700]) + gzip.compress(plain[700:])])
         )
     )
     for _ in range(data.draw(st.integers(0, 2))):

@@ -29,13 +29,7 @@ BARE_EVENTS = "eventbridge_cloudtrail"
 def read(sources: Mapping[str, Source]) -> dict[str, ObjectRecords]:
     if not SAMPLES.is_dir():
         pytest.skip(f"NO REAL SAMPLES at {SAMPLES}: set TRAILKEEP_SAMPLES to test against them")
-    files = [
-        path
-        for folder in SAMPLES.iterdir()
-        if folder.is_dir()
-        for path in folder.rglob("*")
-        if path.is_file()
-    ]
+    files = [path for folder in SAMPLES.iterdir() if folder.is_dir() for path in folder.rglob("*") if path.is_file()]
     names = {str(path.relative_to(SAMPLES)): path for path in files}
     return {
         name: read_object(path.read_bytes(), name, sources, limit=10**9)
@@ -52,9 +46,7 @@ def manifest() -> dict[str, tuple[int, str]]:
         return {name: (int(records), counted) for name, records, counted in rows}
 
 
-def test_our_files_have_all_their_records(
-    read: dict[str, ObjectRecords], manifest: dict[str, tuple[int, str]]
-) -> None:
+def test_our_files_have_all_their_records(read: dict[str, ObjectRecords], manifest: dict[str, tuple[int, str]]) -> None:
     ours = {name: records for name, records in read.items() if name.split("/")[0] in OURS}
     assert len(ours) > 300
     for name, records in ours.items():
@@ -71,18 +63,13 @@ def test_our_files_have_all_their_records(
         else:
             header = counted.startswith("text lines")  # the manifest counts it
             source = "aws_vpc_flow" if name.startswith("vpcflow/") else "aws_cloudtrail"
-            assert (records.source, records.kind, records.count) == (source, "events", expected - header), (
-                name
-            )
+            assert (records.source, records.kind, records.count) == (source, "events", expected - header), name
 
 
 def test_no_other_file_is_taken_for_ours(read: dict[str, ObjectRecords]) -> None:
     others = {name: records for name, records in read.items() if name.split("/")[0] not in OURS}
     taken = {name: records for name, records in others.items() if records.kind in ("events", "digest")}
     assert {name.split("/")[0] for name in taken} <= {BARE_EVENTS}
-    assert all(
-        (records.source, records.count, records.bad) == ("aws_cloudtrail", 1, [])
-        for records in taken.values()
-    )
+    assert all((records.source, records.count, records.bad) == ("aws_cloudtrail", 1, []) for records in taken.values())
     assert all(records.source is None for name, records in others.items() if name not in taken)
     assert all(records.reason for name, records in others.items() if name not in taken)

@@ -22,9 +22,7 @@ def test_chunks_are_bounded_and_whole(monkeypatch: pytest.MonkeyPatch) -> None:
     for size in (1, 11, 40, 100, 10_000):
         monkeypatch.setattr(records, "CHUNK_BYTES", size)
         chunks = list(chunks_of(raws, list(range(100, 150))))
-        assert [text for chunk in chunks for text in chunk.raw.to_pylist()] == [
-            text.decode() for text in TEXTS
-        ]
+        assert [text for chunk in chunks for text in chunk.raw.to_pylist()] == [text.decode() for text in TEXTS]
         assert [n for chunk in chunks for n in chunk.numbers.to_pylist()] == list(range(100, 150))
         assert all(len(b"".join(views(chunk.raw))) <= max(size, 13) for chunk in chunks)
         for chunk in chunks:
@@ -38,9 +36,7 @@ def test_to_table() -> None:
     assert table.column_names == ["raw_data", "raw_format", "object_id", "record_no", "key_time"]
     assert len(table.to_batches()) == 2
     twice = pa.concat_tables([table, to_table(an_object(chunks), "cd34", None)])
-    rows = duckdb.sql(
-        "SELECT raw_data, raw_format, object_id, record_no, epoch(key_time) FROM twice"
-    ).fetchall()
+    rows = duckdb.sql("SELECT raw_data, raw_format, object_id, record_no, epoch(key_time) FROM twice").fetchall()
     assert rows == [
         ("{}", None, "ab12", 0, 1709251200.0),
         ("a b", "x y", "ab12", 7, 1709251200.0),

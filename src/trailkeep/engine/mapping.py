@@ -36,7 +36,7 @@ def stored_select(source: Source, relation: str) -> str:
         if column.path in outputs or column.path in ("source", "metadata.uid")
     ]
     natives = [exp.alias_(_sql(f"r.{name}::VARCHAR"), f"${name}", quoted=True) for name in source.natives]
-    texts = exp.alias_(outputs["entity_texts"].copy(), "entity_texts")
+    texts = exp.alias_(outputs.get("entity_texts", _sql("[]::VARCHAR[]")).copy(), "entity_texts")
     select.set("expressions", [*columns, texts, exp.alias_(_rejection(outputs), "reject"), *natives])
     return _print(with_records(select, source, relation))
 

@@ -65,9 +65,7 @@ class _Object:
 
     def events(self, source: str, chunks: list[Chunk], bad: list[BadPiece]) -> ObjectRecords:
         reason = "" if chunks else f"{_NO_RECORDS} that could be read"
-        return replace(
-            self.empty, source=source, kind="events", reason=reason, chunks=chunks, bad=self.empty.bad + bad
-        )
+        return replace(self.empty, source=source, kind="events", reason=reason, chunks=chunks, bad=self.empty.bad + bad)
 
 
 def read_object(
@@ -85,9 +83,7 @@ def read_object(
         raise InputError(f"{key}: {error}") from error
 
 
-def _read(
-    data: bytes, key: str, sources: Mapping[str, Source], forced: str | None, limit: int
-) -> ObjectRecords:
+def _read(data: bytes, key: str, sources: Mapping[str, Source], forced: str | None, limit: int) -> ObjectRecords:
     plain = decompress(data, limit)
     damage = [plain.damage] if plain.damage else []
     named = sources[forced] if forced else recognise.by_key(key, sources)

@@ -127,11 +127,7 @@ def test_first_lines() -> None:
     assert list(first_lines(b"", 2)) == []
 
 
-@given(
-    st.lists(
-        st.one_of(st.just(HEADER), st.just(SHORT), st.just(ONE), st.text(max_size=9), st.binary(max_size=9))
-    )
-)
+@given(st.lists(st.one_of(st.just(HEADER), st.just(SHORT), st.just(ONE), st.text(max_size=9), st.binary(max_size=9))))
 def test_every_line_is_somewhere(parts: list[str | bytes]) -> None:
     data = b"\n".join(part if isinstance(part, bytes) else part.encode() for part in parts)
     lines = read(data)

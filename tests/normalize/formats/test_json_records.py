@@ -75,9 +75,7 @@ def test_nothing_beside_the_records_is_dropped(tail: bytes) -> None:
     kept = b"".join(texts(found) + [bad.data for bad in found.bad])
     assert texts(found)[0] == A
     assert found.bad
-    assert all(
-        part in kept for part in (b'"more"' if b"more" in tail else b"Records", B if B in tail else b":1")
-    )
+    assert all(part in kept for part in (b'"more"' if b"more" in tail else b"Records", B if B in tail else b":1"))
 
 
 NASTY = [

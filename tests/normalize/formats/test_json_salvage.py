@@ -138,9 +138,7 @@ def test_deep_nesting(closed: bool) -> None:
     assert "nested too deeply" in found.bad[0].reason
 
 
-@pytest.mark.parametrize(
-    "unit", [b"[", b'{"a":', b'{"a":[', b'[{"a":"', b'{"a":"\\"', b'{"Records":[', b'{"Records":']
-)
+@pytest.mark.parametrize("unit", [b"[", b'{"a":', b'{"a":[', b'[{"a":"', b'{"a":"\\"', b'{"Records":[', b'{"Records":'])
 def test_nothing_but_opening_is_done_in_bounded_time(unit: bytes) -> None:
     started = time.process_time()
     walk(unit * 100_000)
@@ -153,14 +151,10 @@ def test_nothing_but_opening_is_done_in_bounded_time(unit: bytes) -> None:
 def test_any_corruption(data: st.DataObject) -> None:
     """Whatever is overwritten, cut or inserted in one place: all records elsewhere survive."""
     records = [event_json(n) for n in range(6)]
-    whole = data.draw(
-        st.sampled_from([trail(*records), b"\n".join(records), b"[" + b",\n".join(records) + b"]"])
-    )
+    whole = data.draw(st.sampled_from([trail(*records), b"\n".join(records), b"[" + b",\n".join(records) + b"]"]))
     start = data.draw(st.integers(0, len(whole)))
     end = data.draw(st.integers(start, min(len(whole), start + 700)))
-    filling = data.draw(
-        st.one_of(st.binary(max_size=30), st.sampled_from([b'"', b"{", b"}", b"[", b"]", b"\\", b","]))
-    )
+    filling = data.draw(st.one_of(st.binary(max_size=30), st.sampled_from([b'"', b"{", b"}", b"[", b"]", b"\\", b","])))
     damaged = whole[:start] + filling + whole[end:]
     found = walk(damaged)
     before = [r for r in records if whole.index(r) + len(r) < start]

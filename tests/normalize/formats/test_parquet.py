@@ -33,9 +33,7 @@ def test_rows_become_lines() -> None:
     file = open_parquet(written(TABLE))
     assert field_names(file) == HEADER.split()
     chunks, bad = read(written(TABLE))
-    assert [chunk.raw.to_pylist() for chunk in chunks] == [
-        ["2 111122223333 10.0.0.5 1700000000", "2 111122223333 - -"]
-    ]
+    assert [chunk.raw.to_pylist() for chunk in chunks] == [["2 111122223333 10.0.0.5 1700000000", "2 111122223333 - -"]]
     assert [chunk.numbers.to_pylist() for chunk in chunks] == [[0, 1]]
     assert chunks[0].raw_format == HEADER
     assert [(piece.record_no, piece.data) for piece in bad] == [(2, b"2 - a b 1700000060")]

@@ -54,9 +54,7 @@ def read_delimited(data: bytes, header: str | None, is_header: Callable[[str], b
         if end < whole:
             end = data.rfind(b"\n", start, end) + 1 or data.find(b"\n", end) + 1 or whole
         end = min(end, whole)
-        _read_piece(
-            lines, pa.py_buffer(data).slice(start, end - start - data.endswith(b"\n", start, end)), start
-        )
+        _read_piece(lines, pa.py_buffer(data).slice(start, end - start - data.endswith(b"\n", start, end)), start)
         start = end
     if whole < len(data):
         lines.bad.append(BadPiece(whole, lines.count, "the last line is cut off", data[whole:]))
