@@ -31,6 +31,7 @@ from trailkeep.hunt import hunt as hunt_files
 from trailkeep.ingest import BATCH_BYTES, Report
 from trailkeep.ingest import ingest as ingest_files
 from trailkeep.lake.home import create_home
+from trailkeep.lake.ledger import ObjectEntry
 from trailkeep.ocsf_lines import ocsf_lines
 
 PathsArgument = Annotated[list[str], typer.Argument(help="Files, folders or globs.", metavar="PATH...")]
@@ -93,16 +94,20 @@ def tell(report: Report, files: list[LogFile]) -> None:
     for key, reason in _first(bad):
         print(f"{key}: {reason}; see `trailkeep quarantine list`", file=sys.stderr)
     if not stored:
-        print(f"nothing new was stored: {_why(report)}")
+        print(f"nothing new was stored; of the files: {_why(report)}")
 
 
 def _why(report: Report) -> str:
-    reasons = Counter(entry.reason or "quarantined" for entry in report.entries)
-    reasons["not recognised"] = len(report.unrecognised)
-    reasons["failed"] = len(report.failed)
-    digests = sum(entry.kind == "digest" and not entry.duplicate for entry in report.entries)
-    reasons["digest files, kept in the ledger"] = digests
-    return ", ".join(f"{count} files {reason}" for reason, count in reasons.most_common() if count)
+    reasons = Counter(_fate(entry) for entry in report.entries)
+    reasons["not recognised"] += len(report.unrecognised)
+    reasons["could not be read"] += len(report.failed)
+    return ", ".join(f"{count:,} {reason}" for reason, count in reasons.most_common() if count)
+
+
+def _fate(entry: ObjectEntry) -> str:
+    if entry.kind == "digest" and not entry.duplicate:
+        return "digests of CloudTrail, kept in the ledger"
+    return "quarantined" if entry.quarantined else entry.reason or "stored"
 
 
 def _first(pairs: list[tuple[str, str]]) -> list[tuple[str, str]]:

@@ -62,7 +62,7 @@ def fields_of(node: Match | Range, meaning: Meaning) -> list[Field]:
     fields = resolve(name, meaning.sources)
     if not fields:
         close = suggestions(name, meaning.sources)
-        hint = f"did you mean {' or '.join(close)}?" if close else "see the list of fields"
+        hint = f"did you mean {' or '.join(close)}?" if close else "the reference lists all fields."
         raise mistake(meaning.text, node.at, f"there is no field {name}; {hint} To search text with a colon, quote it.")
     return fields
 
