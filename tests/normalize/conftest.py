@@ -17,7 +17,7 @@ CLOUDTRAIL = {
         ],
         "fields": [
             ["eventName", "eventSource", "userIdentity", "sourceIPAddress"],
-            ["eventName", "eventSource", "userIdentity", "eventID"],
+            ["eventName", "eventSource", "userIdentity", "eventID", "!dynamodb"],
             ["eventID", "eventType", "insightDetails"],
         ],
     },

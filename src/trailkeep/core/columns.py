@@ -105,6 +105,21 @@ BOOKKEEPING = _columns(
 )
 
 EVENTS = MAPPED + BOOKKEEPING
+# Columns whose values are entities themselves; `entities` holds them too, beside what stands in free text.
+ENTITY_COLUMNS = (
+    "account_uid",
+    "src_ip",
+    "access_key",
+    "user_name",
+    "user_uid",
+    "user_account",
+    "session_issuer",
+    "target_user",
+    "target_user_uid",
+    "src_instance",
+    "dst_ip",
+    "dst_instance",
+)
 BY_NAME = {column.name: column for column in EVENTS}
 BY_PATH = {column.path: column for column in EVENTS}
 SORT_ORDER = ("account_uid", "service", "event_name", "time")

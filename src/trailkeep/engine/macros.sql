@@ -73,9 +73,9 @@ CREATE OR REPLACE TEMP MACRO entity_tokens(json_text) AS regexp_extract_all(json
     || '|\b\d{1,3}(?:\.\d{1,3}){3}\b'
     || '|["\s,][0-9a-fA-F]{0,4}:[0-9a-fA-F:.]*:[0-9a-fA-F:.]*');
 
--- A token as an entity; null for an ARN, which entities_of takes apart, and for what is none. Only object keys and accounts end in a quote; only names have a `":`.
+-- A token of no ARN as an entity; null for what is none. Only object keys and accounts end in a quote; only names have
+-- a `":`.
 CREATE OR REPLACE TEMP MACRO token_entity(token) AS CASE
-    WHEN starts_with(token, 'arn:') THEN NULL
     WHEN NOT starts_with(token, '"') THEN CASE
         WHEN NOT contains(token, ':') AND NOT contains(token, '.') THEN token
         WHEN is_ip(ltrim(token, ', ')) THEN ltrim(token, ', ')
@@ -85,14 +85,20 @@ CREATE OR REPLACE TEMP MACRO token_entity(token) AS CASE
     WHEN is_ip(token[2:]) THEN token[2:]
 END;
 
--- Every entity in known values, in tokens and in their ARNs (with the account and the name in each), each once.
-CREATE OR REPLACE TEMP MACRO entities_of(known, tokens, arns) AS list_distinct(list_concat(
-    known,
-    list_transform(tokens, lambda token: token_entity(token)),
-    arns,
-    list_transform(arns, lambda arn: arn_account(arn)),
-    list_transform(arns, lambda arn: arn_name(arn))
-));
+-- An ARN with the account and the name in it.
+CREATE OR REPLACE TEMP MACRO arn_entities(arn) AS
+    list_filter([arn_entity(arn), arn_account(arn), arn_name(arn)], lambda entity: entity <> '');
+
+-- The entities in a token of entity_tokens; and those of a value that is one itself.
+CREATE OR REPLACE TEMP MACRO entities_in(token) AS CASE
+    WHEN starts_with(token, 'arn:') THEN arn_entities(token)
+    ELSE list_filter([token_entity(token)], lambda entity: entity <> '')
+END;
+CREATE OR REPLACE TEMP MACRO entities_of(value) AS CASE
+    WHEN starts_with(value, 'arn:') THEN list_distinct([value] || arn_entities(value))
+    WHEN value <> '' THEN [value]
+    ELSE []
+END;
 
 -- A time as RFC 3339 text in UTC, with a fraction of a second only where it has one.
 CREATE OR REPLACE TEMP MACRO rfc3339(moment) AS

@@ -20,20 +20,24 @@ from trailkeep.core.source import Source
 
 RECORD = ("raw_data", "raw_format", "object_id", "record_no", "key_time")
 _JSON = {"data", "unmapped"}
-_SPECIAL = {"principal", "entities", "reject"}
+_SPECIAL = {"principal", "entity_texts", "reject"}
 _EVENT_UID = "coalesce({uid}, left(sha256(concat(object_id, ':', record_no)), 32))"
 
 
 def stored_select(source: Source, relation: str) -> str:
-    """One row a record, in order: the columns of MAPPED, `reject`, and `$native` JSON texts (natives)."""
+    """One row a record, in order: the columns of MAPPED that the source fills, `entity_texts`, `reject`, and a
+    `$native` JSON text for each of source.natives.
+    """
     outputs = _outputs(source)
     select = _mapping(source).copy()
     columns = [
         exp.alias_(exp.cast(_stored(source, outputs, column.path), column.type), column.name, quoted=True)
         for column in MAPPED
+        if column.path in outputs or column.path in ("source", "metadata.uid")
     ]
     natives = [exp.alias_(_sql(f"r.{name}::VARCHAR"), f"${name}", quoted=True) for name in source.natives]
-    select.set("expressions", [*columns, exp.alias_(_rejection(outputs), "reject"), *natives])
+    texts = exp.alias_(outputs["entity_texts"].copy(), "entity_texts")
+    select.set("expressions", [*columns, texts, exp.alias_(_rejection(outputs), "reject"), *natives])
     return _print(_with_records(select, source, relation))
 
 

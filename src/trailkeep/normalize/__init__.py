@@ -1,1 +1,1 @@
-"""Raw bytes of an object in, OCSF columns out: reading, recognising, mapping."""
+"""Raw objects in, OCSF events out: reading, mapping, quarantine."""

@@ -4,6 +4,7 @@ Decided by content, never by the name: what starts with gzip's magic is gzip, ev
 """
 
 import zlib
+from dataclasses import dataclass
 
 from isal import isal_zlib
 from isal.isal_zlib import IsalError
@@ -16,78 +17,85 @@ _STEP = 1024 * 1024
 _CAREFUL_STEP = 4096
 
 
-def decompress(data: bytes, limit: int) -> tuple[bytes, list[BadPiece]]:
-    """Plain bytes and what could not be read. Raises InputError where there are more than `limit`."""
+@dataclass(frozen=True)
+class Plain:
+    """Decompressed bytes. `damage` is what could not be read; `whole` is false where the end is missing."""
+
+    data: bytes
+    damage: BadPiece | None = None
+    whole: bool = True
+
+
+def decompress(data: bytes, limit: int) -> Plain:
+    """Plain bytes of gzip data (any number of members), or of anything else as it is.
+
+    Raises InputError where gzip data holds more than `limit` bytes; memory never exceeds it by more than a
+    byte.
+    """
     if not data.startswith(GZIP):
-        return data, []
+        return Plain(data)
     parts: list[bytes] = []
-    position, room = 0, limit
-    while True:
-        part, end, reason = _member(data, position, room)
-        room -= len(part)
-        parts.append(part)
+    position = 0
+    while data.startswith(GZIP, position):
+        end, reason = _member(data, position, parts, limit)
         if reason:
-            fault = BadPiece(end, None, f"{reason} (stored byte {end})", data[position:])
-            return b"".join(parts), [fault]
+            reason = f"{reason} (stored byte {end} of {len(data)})"
+            return Plain(b"".join(parts), BadPiece(position, None, reason, data[position:]), whole=False)
         position = end
-        if not data.startswith(GZIP, position):
-            break
-    rest = data[position:]
-    if not rest.strip(b"\0"):  # gzip pads tapes and blocks with zeros
-        return b"".join(parts), []
-    reason = f"{len(rest)} bytes after the end of the gzip data (stored byte {position})"
-    return b"".join(parts), [BadPiece(position, None, reason, rest)]
+    plain, rest = b"".join(parts), data[position:]
+    if not rest.strip(b"\0"):  # padding to whole blocks, which gzip itself ignores
+        return Plain(plain)
+    reason = f"{len(rest)} bytes after the end of the gzip data (stored byte {position} of {len(data)})"
+    return Plain(plain, BadPiece(position, None, reason, rest))
 
 
-def _member(data: bytes, start: int, room: int) -> tuple[bytes, int, str]:
-    """One gzip member: what it holds, the stored position after it, and what is wrong with it ("" if
+def _member(data: bytes, start: int, parts: list[bytes], limit: int) -> tuple[int, str]:
+    """Adds what one gzip member holds to `parts`; the stored position after it, and what is wrong ("" if
     nothing).
     """
     stream = isal_zlib.decompressobj(31)
-    view, position = memoryview(data), start
-    parts: list[bytes] = []
+    view, position, before = memoryview(data), start, len(parts)
+    room = limit - sum(map(len, parts))
     while not stream.eof:
         if position == len(data):
-            return b"".join(parts), position, "the gzip data ends too early: the file is truncated"
+            return position, "the gzip data ends too early: the file is truncated"
         step = view[position : position + _STEP]
         try:
             part = stream.decompress(step, room + 1)
         except IsalError:  # type: ignore[misc]  # isal's stub gives it no base class
-            return _damaged_member(data, start, room)
-        parts.append(part)
-        room -= len(part)
-        _check(room)
+            del parts[before:]
+            return _damaged_member(data, start, parts, limit)
+        room = _add(parts, part, room, limit)
         position += len(step) - len(stream.unused_data)
-    return b"".join(parts), position, ""
+    return position, ""
 
 
-def _damaged_member(data: bytes, start: int, room: int) -> tuple[bytes, int, str]:
-    """As much as can be had from a member that is known to be broken: byte by byte where it breaks."""
-    stream = zlib.decompressobj(31)
-    view, position = memoryview(data), start
-    parts: list[bytes] = []
-    step = _CAREFUL_STEP
+def _damaged_member(data: bytes, start: int, parts: list[bytes], limit: int) -> tuple[int, str]:
+    """As much as can be had from a member that is known to be broken: byte by byte where it breaks.
+
+    A decompressor loses the output of the call in which it fails, so the failing step is repeated in single
+    bytes.
+    """
+    stream, view, position, size = zlib.decompressobj(31), memoryview(data), start, _CAREFUL_STEP
+    room, what = limit - sum(map(len, parts)), "its checksum is wrong"
     while position < len(data) and not stream.eof:
-        before = stream.copy() if step > 1 else stream
+        step, saved = view[position : position + size], stream.copy()
         try:
-            part = stream.decompress(view[position : position + step], room + 1)
+            part = stream.decompress(step, room + 1)
         except zlib.error as error:
-            if step == 1:
+            if size == 1:
                 what = str(error).removeprefix("Error -3 while decompressing data: ")
-                return (
-                    b"".join(parts),
-                    position,
-                    f"the gzip data is damaged, what was read may be altered: {what}",
-                )
-            stream, step = before, 1
+                break
+            stream, size = saved, 1
             continue
-        parts.append(part)
-        room -= len(part)
-        _check(room)
-        position += len(view[position : position + step])
-    return b"".join(parts), position, "the gzip data is damaged, what was read may be altered"
+        room = _add(parts, part, room, limit)
+        position += len(step) - len(stream.unused_data)
+    return position, f"the gzip data is damaged, what was read may be altered: {what}"
 
 
-def _check(room: int) -> None:
-    if room < 0:
-        raise InputError("decompresses to more than the limit: raise the limit if the object is to be trusted")
+def _add(parts: list[bytes], part: bytes, room: int, limit: int) -> int:
+    """The room that is left after `part`."""
+    if len(part) > room:
+        raise InputError(f"decompresses to more than {limit} bytes: if it is to be trusted, raise the limit")
+    parts.append(part)
+    return room - len(part)

@@ -5,8 +5,10 @@ from dataclasses import dataclass
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from trailkeep.core.columns import MAPPED, Column
 from trailkeep.core.source import Source
 from trailkeep.engine.duckdb import Connection, connect
+from trailkeep.engine.entities import entities
 from trailkeep.engine.mapping import stored_select
 
 RAW = pa.schema(
@@ -50,9 +52,13 @@ class Mapper:
         finally:
             self._connection.unregister("raw_records")
         reasons = columns["reject"]
-        events = columns.drop_columns(["reject"]).append_column(
-            pa.field("map_version", pa.int32()), pa.repeat(pa.scalar(source.version, pa.int32()), len(raw))
-        )
+        found = columns.drop_columns(["reject", "entity_texts"])
+        found = found.append_column("entities", entities(self._connection, found, columns["entity_texts"]))
+        events = pa.table({c.name: _column(found, c, len(raw)) for c in MAPPED})
+        for name in found.column_names:
+            if name.startswith("$"):
+                events = events.append_column(name, found[name])
+        events = events.append_column("map_version", pa.repeat(pa.scalar(source.version, pa.int32()), len(raw)))
         for name in _KEPT:
             events = events.append_column(raw.schema.field(name), raw[name])
         rejected = raw.select(_KEPT).append_column("reason", reasons)
@@ -60,3 +66,18 @@ class Mapper:
             return Mapped(events, rejected.slice(0, 0))
         accepted = pc.is_null(reasons)
         return Mapped(events.filter(accepted), rejected.filter(pc.invert(accepted)))
+
+
+_TYPES = {
+    "VARCHAR": pa.string(),
+    "INTEGER": pa.int32(),
+    "BIGINT": pa.int64(),
+    "BOOLEAN": pa.bool_(),
+    "TIMESTAMP WITH TIME ZONE": pa.timestamp("us", tz="UTC"),
+    "VARCHAR[]": pa.list_(pa.string()),
+}
+
+
+def _column(found: pa.Table, column: Column, rows: int) -> pa.ChunkedArray | pa.Array:
+    """A column of the mapping, or nulls where the source does not fill it."""
+    return found[column.name] if column.name in found.column_names else pa.nulls(rows, _TYPES[column.type])

@@ -7,7 +7,7 @@ position and reason.
 
 import hashlib
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from itertools import islice
@@ -19,6 +19,7 @@ from trailkeep.normalize.decompress import decompress
 from trailkeep.normalize.formats import parquet
 from trailkeep.normalize.formats.delimited import first_lines, names_only, read_delimited
 from trailkeep.normalize.formats.json_records import read_json, top_fields
+from trailkeep.normalize.formats.json_salvage import Slice
 from trailkeep.normalize.records import (
     BadPiece,
     Chunk,
@@ -31,6 +32,7 @@ from trailkeep.normalize.records import (
 __all__ = ["BadPiece", "Chunk", "ObjectRecords", "key_time", "read_object", "sha256s", "to_table"]
 
 _SAMPLE = 100  # records or lines looked at to recognise a source
+_BLANK = b"\xef\xbb\xbf \t\r\n"  # byte order mark and white space
 _NO_RECORDS = "holds no records"
 _IN_NAME = re.compile(r"_(\d{8}T\d{4})(?:\d{2})?Z")
 _IN_PATH = re.compile(r"(?:^|/)(?:year=)?(\d{4})/(?:month=)?(\d{2})/(?:day=)?(\d{2})/(?:(?:hour=)?(\d{2})/)?")
@@ -38,11 +40,10 @@ _IN_PATH = re.compile(r"(?:^|/)(?:year=)?(\d{4})/(?:month=)?(\d{2})/(?:day=)?(\d
 
 @dataclass(frozen=True)
 class _Object:
-    """What is known of an object once it is decompressed. `named` is the source that its key, or the user,
-    names.
-    """
+    """What is known of a decompressed object. `named` is the source by its key, or by the user's word."""
 
     plain: bytes
+    whole: bool
     key: str
     sources: Mapping[str, Source]
     named: Source | None
@@ -56,7 +57,7 @@ class _Object:
     def unknown(self, what: str) -> ObjectRecords:
         """Not recognised, because of what was seen. Raises InputError where the user named the source."""
         if self.forced and self.named:
-            raise InputError(f"{self.key}: cannot be read as {self.named.name}: {what}")
+            raise InputError(f"cannot be read as {self.named.name}: {what}")
         reason = f"not recognised: {what}"
         if self.named:
             reason = f"not recognised: the name says {self.named.name}, but the content does not: {what}"
@@ -64,7 +65,9 @@ class _Object:
 
     def events(self, source: str, chunks: list[Chunk], bad: list[BadPiece]) -> ObjectRecords:
         reason = "" if chunks else f"{_NO_RECORDS} that could be read"
-        return replace(self.empty, source=source, kind="events", reason=reason, chunks=chunks, bad=self.empty.bad + bad)
+        return replace(
+            self.empty, source=source, kind="events", reason=reason, chunks=chunks, bad=self.empty.bad + bad
+        )
 
 
 def read_object(
@@ -76,27 +79,33 @@ def read_object(
     whole cannot be read: more than `limit` bytes, a Parquet file without a footer, not in the format of the
     forced source.
     """
-    named = sources[source] if source else recognise.by_key(key, sources)
     try:
-        plain, damage = decompress(data, limit)
-        empty = ObjectRecords(
-            source=named.name if named else None,
-            kind="empty",
-            reason=_NO_RECORDS,
-            sha256=hashlib.sha256(plain).hexdigest(),
-            stored_size=len(data),
-            size=len(plain),
-            bad=damage,
-        )
-        obj = _Object(plain, key, sources, named, source is not None, empty)
-        if plain.startswith(parquet.MAGIC):
-            return _parquet(obj)
+        return _read(data, key, sources, source, limit)
     except InputError as error:
         raise InputError(f"{key}: {error}") from error
-    beginning = plain[:4096].lstrip(b"\xef\xbb\xbf \t\r\n")
-    if not beginning and not plain.strip():
+
+
+def _read(
+    data: bytes, key: str, sources: Mapping[str, Source], forced: str | None, limit: int
+) -> ObjectRecords:
+    plain = decompress(data, limit)
+    damage = [plain.damage] if plain.damage else []
+    named = sources[forced] if forced else recognise.by_key(key, sources)
+    empty = ObjectRecords(
+        source=named.name if named else None,
+        kind="empty",
+        reason=_NO_RECORDS,
+        sha256=hashlib.sha256(b"".join([plain.data, *(bad.data for bad in damage)])).hexdigest(),
+        stored_size=len(data),
+        size=len(plain.data),
+        bad=damage,
+    )
+    obj = _Object(plain.data, plain.whole, key, sources, named, forced is not None, empty)
+    if obj.plain.startswith(parquet.MAGIC):
+        return _parquet(obj)
+    if not obj.plain.lstrip(_BLANK):
         return empty
-    return _json(obj) if beginning[:1] in (b"{", b"[") else _text(obj)
+    return _json(obj) if _looks_json(obj.plain) else _text(obj)
 
 
 def _json(obj: _Object) -> ObjectRecords:
@@ -104,27 +113,34 @@ def _json(obj: _Object) -> ObjectRecords:
     if not candidates:
         return obj.unknown("it holds JSON")
     envelopes = {source.envelope for source in candidates if source.envelope}
-    found = read_json(obj.plain, envelopes, lambda raw: recognise.by_fields(top_fields(raw), candidates) is not None)
-    fields = [top_fields(raw) for raw in islice(found.raws, _SAMPLE)]
-    if recognise.is_digest(fields[0]) if fields else recognise.is_digest_key(obj.key):
-        return replace(
-            obj.empty, source=recognise.DIGEST_SOURCE, kind="digest", reason="", bad=obj.empty.bad + found.bad
-        )
+    found = read_json(obj.plain, envelopes, lambda raw: _source_of([raw], candidates) is not None)
+    fields = top_fields(found.raws[0]) if found.raws else frozenset()
+    if recognise.is_digest(fields) or (not found.raws and recognise.is_digest_key(obj.key)):
+        bad = obj.empty.bad + found.bad
+        return replace(obj.empty, source=recognise.DIGEST_SOURCE, kind="digest", reason="", bad=bad)
     if not found.raws and not found.bad:
         return obj.empty
-    source = next(filter(None, (recognise.by_fields(names, candidates) for names in fields)), None)
-    if source is None and obj.named in candidates and (obj.forced or not fields):
-        source = obj.named
+    source = _source_of(islice(found.raws, _SAMPLE), candidates)
+    # A name is trusted where the content has no say: every record broken, or the user's word.
+    if source is None and (obj.forced or (not found.raws and _looks_json(obj.plain))):
+        source = obj.named if obj.named in candidates else None
     if source is None:
         return obj.unknown(_described(fields, obj.plain))
     return obj.events(source.name, list(chunks_of(found.raws, found.numbers)), found.bad)
 
 
-def _described(fields: list[frozenset[str]], plain: bytes) -> str:
+def _source_of(raws: Iterable[Slice], candidates: list[Source]) -> Source | None:
+    return next(filter(None, (recognise.by_fields(top_fields(raw), candidates) for raw in raws)), None)
+
+
+def _described(fields: frozenset[str], plain: bytes) -> str:
     if not fields:
         return f"no JSON record can be read; it {recognise.seen(plain)}"
-    names = ", ".join(sorted(fields[0])[:12]) or "none"
-    return f"JSON records of no known source, with the fields {names}"
+    return f"JSON records of no known source, with the fields {', '.join(sorted(fields)[:12])}"
+
+
+def _looks_json(plain: bytes) -> bool:
+    return plain[:4096].lstrip(_BLANK)[:1] in (b"{", b"[")
 
 
 def _text(obj: _Object) -> ObjectRecords:
@@ -143,8 +159,7 @@ def _text(obj: _Object) -> ObjectRecords:
         return _json(obj)  # damaged at its very beginning
     if source is None:
         return obj.unknown(recognise.seen(obj.plain))
-    truncated = bool(obj.empty.bad) and not obj.plain.endswith(b"\n")
-    lines = read_delimited(obj.plain, header, lambda line: header_source(line) is source, cut=truncated)
+    lines = read_delimited(obj.plain, header, lambda line: header_source(line) is source, cut=not obj.whole)
     read = obj.events(source.name, lines.chunks, lines.bad)
     if not lines.count:
         return replace(read, kind="empty", reason=_NO_RECORDS)
@@ -157,7 +172,7 @@ def _parquet(obj: _Object) -> ObjectRecords:
     source = recognise.by_fields(names, obj.candidates("delimited"))
     if source is None:
         return obj.unknown(f"a Parquet file with the columns {', '.join(names[:12])}")
-    chunks, bad = parquet.read_parquet(file)
+    chunks, bad = parquet.read_parquet(obj.plain, file)
     if not chunks and not bad:
         return replace(obj.empty, source=source.name)
     return obj.events(source.name, chunks, bad)

@@ -59,8 +59,8 @@ def seen(data: bytes) -> str:
     for magic, name in _MAGIC.items():
         if data.startswith(magic):
             return name
-    line = data.lstrip()[:4096].split(b"\n", 1)[0]
-    return f"begins with {line[:80].decode('utf-8', 'backslashreplace')!r}"
+    line = data[:4096].lstrip().split(b"\n", 1)[0].rstrip()
+    return f"begins with {line[:60].decode('utf-8', 'replace')!r}"
 
 
 _MAGIC = {

@@ -48,8 +48,9 @@ class ObjectRecords:
     """One object, read. `reason` says why there are no records, or what was seen where kind is "unknown".
 
     kind: "events" of `source`; "digest", an integrity file of `source`; "empty", holds no records; "unknown",
-    not recognised, nothing read. `sha256` (hex) is over the decompressed bytes, or as many as could be had.
-    `escaped`: numbers of the good text records whose invalid UTF-8 bytes are written as \\xNN.
+    not recognised, nothing read. `sha256` (hex) is over the decompressed bytes, and over the stored bytes of
+    a damaged part after them, so that no damaged object passes for another. `escaped`: numbers of the good
+    text records whose invalid UTF-8 bytes are written as \\xNN.
     """
 
     source: str | None

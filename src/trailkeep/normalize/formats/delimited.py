@@ -24,6 +24,7 @@ class Lines:
 
     header: str | None
     is_header: Callable[[str], bool]
+    has_nul: bool = False
     chunks: list[Chunk] = field(default_factory=list)
     bad: list[BadPiece] = field(default_factory=list)
     escaped: list[int] = field(default_factory=list)
@@ -45,7 +46,7 @@ def read_delimited(data: bytes, header: str | None, is_header: Callable[[str], b
     """The lines of `data`. `header` holds until a line that `is_header`; `cut` says that the last line is not
     whole.
     """
-    lines = Lines(header, is_header)
+    lines = Lines(header, is_header, b"\0" in data)
     whole = data.rfind(b"\n") + 1 if cut else len(data)
     start = 0
     while start < whole:
@@ -53,7 +54,9 @@ def read_delimited(data: bytes, header: str | None, is_header: Callable[[str], b
         if end < whole:
             end = data.rfind(b"\n", start, end) + 1 or data.find(b"\n", end) + 1 or whole
         end = min(end, whole)
-        _read_piece(lines, pa.py_buffer(data).slice(start, end - start), start)
+        _read_piece(
+            lines, pa.py_buffer(data).slice(start, end - start - data.endswith(b"\n", start, end)), start
+        )
         start = end
     if whole < len(data):
         lines.bad.append(BadPiece(whole, lines.count, "the last line is cut off", data[whole:]))
@@ -95,7 +98,7 @@ def _read_rows(lines: Lines, rows: pa.BinaryArray) -> Iterator[tuple[int, int, s
     numbers = pc.add(pc.cumulative_sum(filled.cast(pa.int32())), pa.scalar(lines.count - 1, pa.int32()))
     lines.count = numbers[-1].as_py() + 1
     wanted = len(lines.header.split(" ")) if lines.header else 0
-    good = pc.and_(fits(rows, wanted), filled)
+    good = pc.and_(fits(rows, wanted, lines.has_nul), filled)
     for row in pc.indices_nonzero(pc.and_(filled, pc.invert(good))).to_pylist():
         yield row, numbers[row].as_py(), _defect(rows[row].as_py(), wanted)
     if not pc.all(good).as_py():
@@ -104,10 +107,10 @@ def _read_rows(lines: Lines, rows: pa.BinaryArray) -> Iterator[tuple[int, int, s
         lines.chunks.append(Chunk(_text(lines, rows, numbers), numbers, lines.header))
 
 
-def fits(rows: pa.Array, wanted: int) -> pa.BooleanArray:
-    """Which rows have `wanted` fields and no NUL byte."""
+def fits(rows: pa.Array, wanted: int, has_nul: bool) -> pa.BooleanArray:
+    """Which rows have `wanted` fields and no NUL byte (looked for only where there may be one)."""
     fields = pc.equal(pc.count_substring(rows, " "), wanted - 1)
-    return pc.and_(fields, pc.invert(pc.match_substring(rows, "\0")))
+    return pc.and_(fields, pc.invert(pc.match_substring(rows, "\0"))) if has_nul else fields
 
 
 def _defect(row: bytes, wanted: int) -> str:

@@ -18,7 +18,6 @@ from trailkeep.normalize.records import BadPiece
 Slice = msgspec.Raw | memoryview
 
 _WINDOW = 16 * 1024 * 1024  # text held decoded at a time; half of it is the longest record that is found
-_DEEP = 900
 _SEPARATORS = b" \t\r\n,"
 _BETWEEN = re.compile(rb"[ \t\r\n,]*")
 _BRACKET = re.compile(rb'"[^"\\]*(?:\\.[^"\\]*)*"|[\[\]{}]', re.DOTALL)
@@ -37,10 +36,20 @@ class JsonRecords:
 
 @dataclass(frozen=True)
 class _Broken:
-    """Why no value can be read at a place, and where that shows."""
+    """Why no value can be read at a place, and the position at which that shows."""
 
     reason: str
     position: int
+
+
+class _Text(str):
+    """Text in which an error of `json` does not count lines, which would cost the length of the text."""
+
+    def count(self, *_: object) -> int:
+        return 0
+
+    def rfind(self, *_: object) -> int:
+        return -1
 
 
 class _Reader:
@@ -48,15 +57,16 @@ class _Reader:
 
     def __init__(self, data: bytes) -> None:
         self.data = data
-        self.work = 8 * len(data) + 4 * _WINDOW
-        self._base, self._text = 0, ""
+        self.work = 8 * len(data) + 4 * _WINDOW  # what failing attempts may cost before the search ends
+        self._base, self._text = 0, _Text()
         # Numbers stay text: turning them into values would cost time and refuse long ones.
         self._decode = json.JSONDecoder(parse_int=str, parse_float=str, parse_constant=str).raw_decode
 
     def end(self, start: int) -> int | _Broken:
         """The end of the value at `start`."""
         if not self._text or start >= self._base + _WINDOW // 2:
-            self._base, self._text = start, self.data[start : start + _WINDOW].decode("latin-1")
+            self._base = start
+            self._text = _Text(self.data[start : start + _WINDOW].decode("latin-1"))
         try:
             return self._base + int(self._decode(self._text, start - self._base)[1])
         except json.JSONDecodeError as error:
@@ -67,17 +77,19 @@ class _Reader:
             return self._deep_end(start)
 
     def _deep_end(self, start: int) -> int | _Broken:
-        """The closing bracket of a value too deep to be read."""
-        depth, deep = 0, start
-        for token in _BRACKET.finditer(self.data, start, start + _WINDOW):
+        """The end of a value too deep to be read; or, never closed, where the first closed one in it is."""
+        opened: list[int] = []
+        closed = end = min(start + _WINDOW, len(self.data))
+        for token in _BRACKET.finditer(self.data, start, end):
             self.work -= 4
             char = self.data[token.start()]
-            depth += (char in b"[{") - (char in b"]}")
-            if depth == 0:
-                return token.end()
-            if depth == _DEEP:
-                deep = token.start()
-        return _Broken(f"invalid JSON: {_TOO_DEEP} and never closed (byte {start})", deep)
+            if char in b"[{":
+                opened.append(token.start())
+            elif char in b"]}":
+                closed = min(closed, opened.pop())
+                if not opened:
+                    return token.end()
+        return _Broken(f"invalid JSON: {_TOO_DEEP} and never closed (byte {start})", closed)
 
 
 def salvage(data: bytes, position: int, opening: re.Pattern[bytes], is_record: Callable[[Slice], bool]) -> JsonRecords:
@@ -131,26 +143,30 @@ def _next_record(
     opening: re.Pattern[bytes],
     is_record: Callable[[Slice], bool],
 ) -> int:
-    """Where the next record or envelope begins after the broken value at `start`; the end of data if none
-    does.
+    """Where the next record or envelope begins after a broken value; the end of data if none does.
 
-    An error shows right where the damage is or, after a lost quote, behind the first quote of the next
-    record: so the last brace before the error is the first candidate. Whole objects that are no records are
-    part of the damage.
+    An error shows right where the damage is or, after a lost quote, behind the first quote of the next one.
+    So the last brace before the error is the first candidate. An object closed before the error, or inside an
+    object that is no record, belongs to the damaged record: taken for a record it could forge one.
     """
     data, view = reader.data, memoryview(reader.data)
-    candidate = max(start + 1, data.rfind(b"{", start + 1, error_at + 1))
+    candidate = _candidate(data, start, error_at)
     while (candidate := data.find(b"{", candidate)) >= 0 and reader.work > 0:
         if opening.match(data, candidate):
             return candidate
         end = reader.end(candidate)
         if isinstance(end, _Broken):
-            candidate = max(candidate + 1, data.rfind(b"{", candidate + 1, end.position + 1))
-        elif is_record(view[candidate:end]):
+            error_at = max(error_at, end.position)
+            candidate = _candidate(data, candidate, error_at)
+        elif end > error_at and is_record(view[candidate:end]):
             return candidate
         else:
-            candidate = end
+            candidate = max(end, error_at)
     return len(data)
+
+
+def _candidate(data: bytes, start: int, error_at: int) -> int:
+    return max(start + 1, data.rfind(b"{", start + 1, error_at + 1))
 
 
 def _defect(value: memoryview) -> str:

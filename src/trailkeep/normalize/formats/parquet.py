@@ -32,15 +32,17 @@ def field_names(file: pq.ParquetFile) -> list[str]:
     return [name.replace("_", "-") for name in file.schema_arrow.names]
 
 
-def read_parquet(file: pq.ParquetFile) -> tuple[list[Chunk], list[BadPiece]]:
-    """Chunks of rows as lines; rows that cannot be read or do not make a line of as many fields are bad."""
+def read_parquet(data: bytes, file: pq.ParquetFile) -> tuple[list[Chunk], list[BadPiece]]:
+    """Chunks of rows as lines; rows that make no line of as many fields are bad, and so is the
+    whole file where its rest cannot be read.
+    """
     header = " ".join(field_names(file))
     chunks: list[Chunk] = []
     bad: list[BadPiece] = []
     count = 0
     try:
         for lines in _lines(file):
-            good = fits(lines, file.schema_arrow.names.__len__())
+            good = fits(lines, len(file.schema_arrow.names), has_nul=True)
             numbers = int32s(array("i", range(count, count + len(lines))))
             for row in pc.indices_nonzero(pc.invert(good)).to_pylist():
                 reason = f"row {count + row} holds a value with a space or a NUL byte"
@@ -48,7 +50,7 @@ def read_parquet(file: pq.ParquetFile) -> tuple[list[Chunk], list[BadPiece]]:
             chunks.append(Chunk(lines.filter(good), numbers.filter(good), header))
             count += len(lines)
     except (pa.ArrowException, OSError) as error:
-        bad.append(BadPiece(0, None, f"a damaged Parquet file, read up to row {count}: {error}", b""))
+        bad.append(BadPiece(0, None, f"a damaged Parquet file, read up to row {count}: {error}", data))
     return chunks, bad
 
 

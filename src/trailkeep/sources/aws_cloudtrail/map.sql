@@ -131,25 +131,12 @@ SELECT
     END                                                             AS "finding_info.title",
     CASE WHEN is_insight THEN [r.insightDetails ->> 'insightType'] END AS "finding_info.types",
 
-    entities_of(
-        [
-            CASE WHEN is_ip(r.sourceIPAddress) THEN r.sourceIPAddress END,
-            nullif(r.recipientAccountId, ''),
-            nullif(r.vpcEndpointAccountId, ''),
-            nullif(r.userIdentity.arn, ''),
-            nullif(r.userIdentity.accountId, ''),
-            nullif(r.userIdentity.accessKeyId, ''),
-            nullif(coalesce(r.userIdentity.userName, arn_name(r.userIdentity.arn)), ''),
-            -- An instance's role session is named by the instance.
-            CASE WHEN contains(r.userIdentity.principalId, ':i-') OR contains(r.userIdentity.principalId, ':mi-')
-                THEN split_part(r.userIdentity.principalId, ':', 2) END,
-            nullif(r.userIdentity.sessionContext.sessionIssuer.arn, ''),
-            nullif(r.userIdentity.sessionContext.sessionIssuer.accountId, ''),
-            nullif(r.userIdentity.sessionContext.sessionIssuer.userName, '')
-        ],
-        tokens,
-        arns
-    )                                                               AS entities,
+    entity_tokens('"' || concat_ws(
+        '" "', r.requestParameters, r.responseElements, r.additionalEventData, r.serviceEventDetails,
+        r.insightDetails, r.errorMessage, r.userIdentity.principalId, r.userIdentity.onBehalfOf,
+        r.userIdentity.inScopeOf, r.vpcEndpointAccountId,
+        array_to_string(list_transform(r.resources, lambda x: concat_ws('" "', x.ARN, x.ARNPrefix, x.accountId)), '" "')
+    ) || '"')                                                       AS entity_texts,
 
     -- What has no place in the class. A field of an unexpected type stays here whole.
     nullif(try(json_merge_patch(
@@ -187,9 +174,6 @@ SELECT
 FROM (
     SELECT
         *,
-        list_transform(
-            list_filter(tokens, lambda token: starts_with(token, 'arn:')), lambda token: arn_entity(token)
-        ) AS arns,
         CASE
             WHEN is_insight THEN 2004
             WHEN account_activity IS NOT NULL THEN 3001
@@ -245,12 +229,6 @@ FROM (
     FROM (
         SELECT
             *,
-            entity_tokens(concat_ws(
-                '"', r.requestParameters, r.responseElements, r.additionalEventData, r.serviceEventDetails,
-                r.insightDetails, r.errorMessage, r.userIdentity.onBehalfOf, r.userIdentity.inScopeOf,
-                array_to_string(list_transform(
-                    r.resources, lambda x: concat_ws('"', coalesce(x.ARN, x.ARNPrefix), x.accountId, '')), '')
-            )) AS tokens,
             coalesce(r.eventType = 'AwsCloudTrailInsight' OR r.eventCategory = 'Insight', false) AS is_insight,
             -- 3001 Account Change: 1 create, 2 enable, 3 password change, 4 password reset, 5 disable, 6 delete,
             -- 7 attach policy, 8 detach policy, 10 MFA on, 11 MFA off, 99 other.

@@ -70,14 +70,13 @@ SELECT
     -- AWS's eight traffic paths are OCSF's boundaries 4 (same VPC) to 11 (internet gateway), in the same order.
     CASE WHEN traffic_path BETWEEN 1 AND 8 THEN traffic_path + 3 END AS "connection_info.boundary_id",
 
-    list_distinct(list_concat(
+    list_concat(
         [
-            src_ip, src_hop, dst_ip, dst_hop, r.account_id, r.instance_id,
+            src_hop, dst_hop,
             CASE WHEN regexp_full_match(r.resource_id, 'm?i-[0-9a-f]+') THEN r.resource_id END
         ],
-        arns,
-        list_transform(arns, lambda arn: arn_account(arn))
-    ))                                                              AS entities,
+        arns
+    )                                                               AS entity_texts,
 
     CASE WHEN len(leftover) > 0 THEN coalesce(
         try(json_object('fields', map_from_entries(leftover))),
