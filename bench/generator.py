@@ -115,9 +115,7 @@ def _empty(folder: Path) -> None:
     """Removes an earlier or unfinished data set, and nothing that is not one."""
     foreign = [path.name for path in folder.iterdir() if path.name not in ("AWSLogs", "manifest.json")]
     if foreign:
-        raise ValueError(
-            f"{folder} holds other files ({foreign[0]}): give an empty folder or one of the generator"
-        )
+        raise ValueError(f"{folder} holds other files ({foreign[0]}): give an empty folder or one of the generator")
     (folder / "manifest.json").unlink(missing_ok=True)
     if (folder / "AWSLogs").exists():
         shutil.rmtree(folder / "AWSLogs")
@@ -170,17 +168,13 @@ def _write_file(file: _File, folder: Path, world: World, sessions: Sessions, see
         names[template.name] += 1
         key_events += (_intruder(seed).access_key or "") in session.identity
         ip_events += session.ip == NEEDLE_IP
-        records.insert(
-            rng.randrange(len(records) + 1), record(template, fields, 0 if rng.random() < 0.3 else None)
-        )
+        records.insert(rng.randrange(len(records) + 1), record(template, fields, 0 if rng.random() < 0.3 else None))
     content = cloudtrail_document(records)
     key = cloudtrail_key(world.organization, file.account, file.region, file.since + _WINDOW, rng)
     return _Written(len(content), write_gzip(folder / key, content), dict(names), key_events, ip_events)
 
 
-def _benign(
-    file: _File, rng: Random, world: World, sessions: Sessions
-) -> Iterator[tuple[Template, Session, int]]:
+def _benign(file: _File, rng: Random, world: World, sessions: Sessions) -> Iterator[tuple[Template, Session, int]]:
     templates, bounds = _catalogue(file.region == "us-east-1")
     actors = world.actors[file.account]
     for template in rng.choices(templates, cum_weights=bounds, k=file.events - file.intruder):
@@ -192,9 +186,7 @@ def _benign(
         yield template, sessions.at(actor, when), when
 
 
-def _intrusion(
-    file: _File, rng: Random, sessions: Sessions, seed: int
-) -> Iterator[tuple[Template, Session, int]]:
+def _intrusion(file: _File, rng: Random, sessions: Sessions, seed: int) -> Iterator[tuple[Template, Session, int]]:
     """The stolen key, mostly from one address; a fifth from another, a fifth from there with another key."""
     by_name = {template.name: template for template in TEMPLATES}
     thief = _intruder(seed)

@@ -114,9 +114,7 @@ def _unnamed(rng: Random) -> _Detection:
 
 
 def _identity(rng: Random) -> _Selection:
-    return {"userIdentity.type": "Root"} | (
-        {"userAgent|contains": rng.choice(_TOOLS)} if rng.random() < 0.5 else {}
-    )
+    return {"userIdentity.type": "Root"} | ({"userAgent|contains": rng.choice(_TOOLS)} if rng.random() < 0.5 else {})
 
 
 def _error(rng: Random) -> _Selection:
@@ -136,9 +134,7 @@ def _anywhere_in_request(rng: Random) -> _Selection:
 
 
 def _response(rng: Random) -> _Selection:
-    field = rng.choice(
-        ("responseElements|contains", "responseElements.publiclyAccessible", "errorMessage|contains")
-    )
+    field = rng.choice(("responseElements|contains", "responseElements.publiclyAccessible", "errorMessage|contains"))
     return {field: True if field.endswith("Accessible") else _word(rng)}
 
 

@@ -1,1 +1,3 @@
 """Trailkeep: security logs of AWS accounts and applications, kept, searched and watched."""
+
+__version__ = "0.1.0"

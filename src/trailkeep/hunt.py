@@ -63,7 +63,7 @@ class Hunter:
         self._reading = reading
         self._matcher = matcher
         self._connection = connect(threads=1)
-        self._mapper = Mapper(self._connection)
+        self._mapper = Mapper(self._connection, reading.cache)
 
     def run(self, files: list[LogFile]) -> Found:
         """The matches in `files`."""

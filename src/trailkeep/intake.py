@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 from hashlib import sha256
+from pathlib import Path
 from typing import Protocol
 
 import pyarrow as pa
@@ -57,11 +58,15 @@ class Sink(Protocol):
 
 @dataclass(frozen=True)
 class Reading:
-    """How to read: the sources there are, one to insist on, the most bytes an object may unpack to."""
+    """How to read: the sources there are, one to insist on, the most bytes an object may unpack to.
+
+    `cache` is a folder for what is costly to make and can be made again.
+    """
 
     sources: Mapping[str, Source]
     source: str | None = None
     limit: int = DEFAULT_LIMIT
+    cache: Path | None = None
 
 
 class Intake:

@@ -52,7 +52,7 @@ class Worker:
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
         self.connection = connect(threads=1)
-        self.mapper = Mapper(self.connection)
+        self.mapper = Mapper(self.connection, settings.reading.cache)
 
     def run(self, batch_id: str, number: int, files: list[LogFile]) -> Outcome:
         """Read, map and match `files`; the shard's data files are on disk when this returns."""

@@ -8,10 +8,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from bench.generator import GeneratedData, generate
-from bench.rules import generate_rules
 from sigma.collection import SigmaCollection
 
+from bench.generator import GeneratedData, generate
+from bench.rules import generate_rules
 from trailkeep.demo.templates import TEMPLATES
 
 EVENTS, FILES = 10_000, 20
@@ -55,9 +55,7 @@ def test_a_folder_with_other_files_is_left_alone(tmp_path: Path) -> None:
     assert (tmp_path / "thesis.txt").read_text() == "dear"
 
 
-def test_counts_are_those_of_the_files(
-    data: GeneratedData, records: list[tuple[Path, dict[str, Any]]]
-) -> None:
+def test_counts_are_those_of_the_files(data: GeneratedData, records: list[tuple[Path, dict[str, Any]]]) -> None:
     assert len(records) == data.events == EVENTS
     assert len({path for path, _ in records}) == data.files == FILES
     assert Counter(record["eventName"] for _, record in records) == data.event_weights
@@ -65,9 +63,7 @@ def test_counts_are_those_of_the_files(
     assert len({record["eventID"] for _, record in records}) == EVENTS
 
 
-def test_records_look_like_cloudtrail(
-    data: GeneratedData, records: list[tuple[Path, dict[str, Any]]]
-) -> None:
+def test_records_look_like_cloudtrail(data: GeneratedData, records: list[tuple[Path, dict[str, Any]]]) -> None:
     assert 1_150 <= data.json_bytes / EVENTS <= 1_450
     assert len({template.name for template in TEMPLATES}) >= 70
     kinds = {record["userIdentity"]["type"] for _, record in records}
@@ -79,9 +75,7 @@ def test_records_look_like_cloudtrail(
         assert "<" not in json.dumps(record)
 
 
-def test_the_needles_are_rare_and_counted(
-    data: GeneratedData, records: list[tuple[Path, dict[str, Any]]]
-) -> None:
+def test_the_needles_are_rare_and_counted(data: GeneratedData, records: list[tuple[Path, dict[str, Any]]]) -> None:
     keyed = [path for path, record in records if record["userIdentity"].get("accessKeyId") == data.needle_key]
     sent = [path for path, record in records if record["sourceIPAddress"] == data.needle_ip]
     assert (len(keyed), len(sent)) == (data.needle_key_events, data.needle_ip_events)

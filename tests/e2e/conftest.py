@@ -11,7 +11,7 @@ from tests.e2e.picture import Picture, picture
 from tests.e2e.program import run
 from trailkeep.core.source import SHIPPED
 
-EVENTS, FILES = 1500, 40
+EVENTS, FILES = 600, 24
 
 
 @pytest.fixture(scope="session")

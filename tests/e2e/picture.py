@@ -1,7 +1,9 @@
 """A lake in, everything that two runs over the same files must agree on out."""
 
+import re
 from collections import Counter
 from dataclasses import dataclass
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +15,7 @@ from trailkeep.lake.ledger import totals, unfinished
 from trailkeep.lake.quarantine import open_pieces, read_piece
 from trailkeep.lake.tables import events_table, sightings_table
 from trailkeep.store.database import reading
-from trailkeep.store.tables import alert_events, alerts, objects
+from trailkeep.store.tables import alert_events, alerts, batches, objects
 
 SIGNAL = "trailkeep_signal"
 
@@ -34,8 +36,10 @@ def picture(path: Path) -> Picture:
     """The picture of the lake at `path`, in which nothing may be unfinished."""
     home = open_home(path)
     assert unfinished(home.state) == []
-    names = ("source", "event_uid", "raw_sha256", "rule_uid", "related_event")
+    names = ("source", "event_uid", "raw_sha256", "rule_uid", "related_event", "raw_data")
     rows = events_table(home).scan(selected_fields=names).to_arrow().to_pylist()
+    for row in rows:
+        assert row["raw_sha256"] == sha256(row["raw_data"].encode()).digest()
     return Picture(
         events=Counter((row["event_uid"], row["raw_sha256"]) for row in rows if row["source"] != SIGNAL),
         signals=Counter(
@@ -61,10 +65,14 @@ def sightings(path: Path) -> Counter[tuple[Any, ...]]:
 
 
 def stray_files(path: Path) -> set[Path]:
-    """Data files on disk that the lake's current snapshots do not name."""
+    """Files of the lake that belong to nothing in it."""
     home = open_home(path)
-    named = {Path(file.file_path) for table in (events_table(home), sightings_table(home)) for file in current_files(table)}
-    return {file for folder in (home.events_data, home.sightings_data) for file in folder.rglob("*.parquet")} - named
+    tables = (events_table(home), sightings_table(home))
+    named = {Path(file.file_path) for table in tables for file in current_files(table)}
+    data = {file for folder in (home.events_data, home.sightings_data) for file in folder.rglob("*.parquet")}
+    known = {batch_id for (batch_id,) in _rows(home, select(batches.c.batch_id))}
+    kept = [*home.ledgers.iterdir(), *home.quarantine.iterdir()]
+    return data - named | {file for file in kept if re.split("[-.]", file.name)[0] not in known}
 
 
 def _alerts(home: Home) -> list[tuple[Any, ...]]:

@@ -14,7 +14,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 import pyarrow as pa
-from sqlalchemy import Connection, delete, insert, select, update
+from sqlalchemy import Connection, bindparam, delete, func, insert, select, update
 
 from trailkeep.core.levels import level_of
 from trailkeep.store.database import utc
@@ -67,9 +67,12 @@ def derive(connection: Connection, signals: Iterable[Signal], windows: Mapping[s
     for signal in fresh:
         groups[signal.rule_uid, signal.subject].append(signal)
     known = _current(connection, groups.keys())
+    changed: list[Happening] = []
     for key, members in groups.items():
         window = timedelta(seconds=windows.get(key[0], DEFAULT_WINDOW))
-        _write(connection, _join(known.get(key, []), members, window), now)
+        changed += _join(known.get(key, []), members, window)
+    if changed:
+        _write(connection, changed, now)
     return len(fresh)
 
 
@@ -151,35 +154,48 @@ def _join(known: list[Happening], signals: list[Signal], window: timedelta) -> l
 
 
 def _write(connection: Connection, happenings: list[Happening], now: datetime) -> None:
+    """Bring changed happenings into the tables, a statement for each kind of change."""
+    new = [h for h in happenings if h.id is None]
+    # The transaction holds the only write lock, so the next numbers are ours.
+    first = (connection.execute(select(func.max(alerts.c.id))).scalar() or 0) + 1
+    for number, happening in enumerate(new, start=first):
+        happening.id = number
+    grown = [
+        {"which": h.id, "first_time": h.first, "last_time": h.last, "status": h.status, "updated": now}
+        for h in happenings
+        if h.id is not None and h.id < first
+    ]
+    if new:
+        connection.execute(insert(alerts), [_alert(h, now) for h in new])
+    if grown:
+        connection.execute(update(alerts).where(alerts.c.id == bindparam("which")), grown)
     for happening in happenings:
-        head = min(happening.signals, key=lambda s: (s.time, s.event_uid))
-        span = {"first_time": happening.first, "last_time": happening.last, "updated": now}
-        if happening.id is None:
-            row = span | {
-                "rule_uid": head.rule_uid,
-                "title": head.title,
-                "level": head.level,
-                "subject": head.subject,
-                "subject_kind": head.subject_kind,
-                "status": "open",
-                "created": now,
-            }
-            key = connection.execute(insert(alerts).values(row)).inserted_primary_key
-            assert key is not None
-            happening.id = key[0]
-        else:
-            connection.execute(
-                update(alerts).where(alerts.c.id == happening.id).values(span | {"status": happening.status})
-            )
         for other in happening.absorbed:
             for table in (alert_events, alert_history):
                 moved = update(table).where(table.c.alert_id == other).values(alert_id=happening.id)
                 connection.execute(moved)
             connection.execute(delete(alerts).where(alerts.c.id == other))
-        connection.execute(insert(alert_events), [_event(s, happening.id) for s in happening.signals])
+    connection.execute(insert(alert_events), [_event(s, h.id) for h in happenings for s in h.signals])
 
 
-def _event(signal: Signal, alert_id: int) -> dict[str, Any]:
+def _alert(happening: Happening, now: datetime) -> dict[str, Any]:
+    head = min(happening.signals, key=lambda s: (s.time, s.event_uid))
+    return {
+        "id": happening.id,
+        "rule_uid": head.rule_uid,
+        "title": head.title,
+        "level": head.level,
+        "subject": head.subject,
+        "subject_kind": head.subject_kind,
+        "first_time": happening.first,
+        "last_time": happening.last,
+        "status": "open",
+        "created": now,
+        "updated": now,
+    }
+
+
+def _event(signal: Signal, alert_id: int | None) -> dict[str, Any]:
     return {
         "rule_uid": signal.rule_uid,
         "event_uid": signal.event_uid,

@@ -6,12 +6,13 @@ import sys
 from datetime import UTC, datetime
 from typing import Annotated
 
+import pyarrow as pa
 import typer
 from rich.console import Console
-from rich.table import Table
 
 from trailkeep.alert import desk
-from trailkeep.cli.options import DEFAULT_HOME, FormatOption, HomeOption
+from trailkeep.cli import setup
+from trailkeep.cli.options import DEFAULT_HOME, FormatOption, HomeOption, RulesOption
 from trailkeep.cli.output import write_rows
 from trailkeep.core.timespan import parse_moment
 from trailkeep.lake.home import open_home
@@ -21,6 +22,18 @@ app = typer.Typer(help="Alerts: list, show, acknowledge, close.", no_args_is_hel
 IdArgument = Annotated[int, typer.Argument(help="Number of the alert.")]
 WhoOption = Annotated[str | None, typer.Option(help="Who decides; the user of this machine otherwise.")]
 WhyOption = Annotated[str | None, typer.Option(help="The reason, kept in the alert's history.")]
+
+
+_EVENTS = pa.schema(
+    [
+        ("time", pa.timestamp("us", "UTC")),
+        ("event_name", pa.string()),
+        ("account_uid", pa.string()),
+        ("region", pa.string()),
+        ("src_ip", pa.string()),
+        ("event_uid", pa.string()),
+    ]
+)
 
 
 @app.command("list")
@@ -40,8 +53,10 @@ def list_alerts(
 
 
 @app.command()
-def show(alert: IdArgument, home: HomeOption = DEFAULT_HOME, format: FormatOption = "table") -> None:
-    """Show one alert with its events and its history.
+def show(
+    alert: IdArgument, home: HomeOption = DEFAULT_HOME, rules: RulesOption = None, format: FormatOption = "table"
+) -> None:
+    """Show one alert with its rule's runbook, its events and its history.
 
     Example: trailkeep alerts show 3
     """
@@ -62,11 +77,14 @@ def show(alert: IdArgument, home: HomeOption = DEFAULT_HOME, format: FormatOptio
         "rule_uid",
     ):
         console.print(f"  {name.replace('_', ' '):14}{found[name]}", markup=False, highlight=False)
-    events = Table("time", "event", "account", "region", "from", "event uid", title="events", title_justify="left")
-    for event in found["events"]:
-        names = ("time", "event_name", "account_uid", "region", "src_ip", "event_uid")
-        events.add_row(*(str(event[name] or "") for name in names))
-    console.print(events)
+    rule = next((rule for rule in setup.rules_of(rules).rules if rule.id == found["rule_uid"]), None)
+    if rule:
+        for name, text in (("why it matters", rule.description), ("what to do", rule.runbook)):
+            console.print(f"\n{name}:", markup=False, style="bold")
+            console.print(text.strip(), markup=False, highlight=False)
+    console.print(f"\n{len(found['events'])} events:", markup=False, style="bold")
+    shown = [{column.name: event[column.name] for column in _EVENTS} for event in found["events"]]
+    write_rows(pa.Table.from_pylist(shown, schema=_EVENTS), format, sys.stdout)
     for step in found["history"]:
         why = f": {step['why']}" if step["why"] else ""
         console.print(f"  {step['time']} {step['action']} by {step['who']}{why}", markup=False, highlight=False)

@@ -53,7 +53,7 @@ def compact(
     from trailkeep.lake.compact import compact as compact_lake
 
     lake = open_home(home)
-    recover(lake, {rule.id: rule.window for rule in setup.rules_of(rules, lake.cache).rules})
+    recover(lake, {rule.id: rule.window for rule in setup.rules_of(rules).rules})
     done = compact_lake(lake, lambda: datetime.now(UTC), grace=timedelta(minutes=grace_minutes))
     print(
         f"{done.merged:,} files merged into {done.written:,} ({done.rows:,} rows); "
@@ -89,7 +89,7 @@ def retry(
 
     lake = open_home(home)
     reading = setup.reading_of(sources, None, limit_mb)
-    matcher = setup.matcher_of(setup.rules_of(rules, lake.cache), dict(reading.sources))
+    matcher = setup.matcher_of(setup.rules_of(rules), dict(reading.sources))
     done = retry_pieces(setup.settings_of(lake, reading, matcher))
     print(f"{done.stored:,} records stored, {done.left:,} pieces stay in the quarantine")
     raise typer.Exit(1 if done.left else 0)

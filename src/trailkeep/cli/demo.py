@@ -1,15 +1,18 @@
 """`trailkeep demo`: a day of an invented company's logs, with an intrusion inside, through the main job."""
 
+import shutil
 import sys
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import Annotated
 
+import typer
 from rich.console import Console
 
 from trailkeep.alert import desk
 from trailkeep.cli import setup
 from trailkeep.cli.ingest import tell
-from trailkeep.cli.options import DEFAULT_LIMIT_MB, HomeOption, cores
+from trailkeep.cli.options import DEFAULT_LIMIT_MB, cores
 from trailkeep.cli.output import write_rows
 from trailkeep.collect.files import find_files
 from trailkeep.demo.company import write_company_day
@@ -19,14 +22,16 @@ from trailkeep.lake.home import create_home
 DEMO_HOME = Path("demo-lake")
 
 
-def demo(home: HomeOption = DEMO_HOME) -> None:
+def demo(
+    home: Annotated[Path, typer.Option(help="Folder of the demo's lake; TRAILKEEP_HOME is left alone.")] = DEMO_HOME,
+) -> None:
     """Store sample logs of a small company and show what was found in them.
 
     Example: trailkeep demo --home demo-lake
     """
     lake = create_home(home)
     reading = setup.reading_of(None, None, DEFAULT_LIMIT_MB)
-    pack = setup.rules_of(None, lake.cache)
+    pack = setup.rules_of(None)
     settings = setup.settings_of(lake, reading, setup.matcher_of(pack, dict(reading.sources)))
     with TemporaryDirectory() as folder:
         day = write_company_day(Path(folder))
@@ -46,12 +51,13 @@ def demo(home: HomeOption = DEMO_HOME) -> None:
     )
     console = Console(highlight=False, markup=False, soft_wrap=True)
     console.print("\nGo on from here, for example:")
+    program = "trailkeep" if shutil.which("trailkeep") else Path(sys.argv[0])
+    counted = f"SELECT event_name, count(*) FROM events WHERE user_name = '{day.leaked_user}' GROUP BY ALL"  # noqa: S608
     for step in (
-        f"trailkeep alerts list --home {home}",
-        f"trailkeep alerts show 1 --home {home}",
-        f"trailkeep search {day.access_key} --home {home}",
-        f"trailkeep search 'src_ip:{day.attacker_ip} and error_code:*' --home {home}",
-        "trailkeep sql \"SELECT event_name, count(*) FROM events WHERE principal LIKE '%"
-        f"{day.leaked_user}' GROUP BY ALL ORDER BY 2 DESC\" --home {home}",
+        "alerts show 1",
+        "alerts list --status open",
+        f"search {day.access_key}",
+        f"search 'src_ip:{day.attacker_ip} and error_code:*' --explain",
+        f'sql "{counted}"',
     ):
-        console.print(f"  {step}")
+        console.print(f"  {program} {step} --home {home}")

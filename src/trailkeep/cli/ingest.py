@@ -55,7 +55,7 @@ def ingest(
     files = find_files(paths)
     reading = setup.reading_of(sources, source, limit_mb)
     lake = create_home(home)
-    pack = None if no_rules else setup.rules_of(rules, lake.cache)
+    pack = None if no_rules else setup.rules_of(rules)
     settings = setup.settings_of(lake, reading, setup.matcher_of(pack, dict(reading.sources)))
     with Progress(console=Console(stderr=True), transient=True) as progress:
         task = progress.add_task("ingest", total=len(files))
@@ -151,7 +151,7 @@ def hunt(
         raise UsageError(f"no level {fail_on!r}; one of {', '.join(LEVELS)}")
     files = find_files(paths)
     reading = setup.reading_of(sources, source, limit_mb)
-    pack = setup.rules_of(rules, setup.user_cache())
+    pack = setup.rules_of(rules)
     total = Found()
     levels: set[str] = set()
     matcher = setup.matcher_of(pack, dict(reading.sources))

@@ -4,7 +4,7 @@ import sys
 
 import typer
 
-from trailkeep.cli import alerts, care, demo, ingest, rules, sources
+from trailkeep.cli import alerts, care, demo, ingest, query, rules, sources
 from trailkeep.core.errors import TrailkeepError, UsageError
 
 app = typer.Typer(
@@ -18,6 +18,8 @@ app.command()(demo.demo)
 app.command()(ingest.ingest)
 app.command()(ingest.normalize)
 app.command()(ingest.hunt)
+app.command()(query.search)
+app.command()(query.sql)
 app.command()(care.status)
 app.command()(care.compact)
 app.add_typer(alerts.app, name="alerts")

@@ -20,7 +20,7 @@ def list_rules(rules: RulesOption = None, format: FormatOption = "table") -> Non
 
     Example: trailkeep rules list --format csv
     """
-    pack = setup.rules_of(rules, setup.user_cache())
+    pack = setup.rules_of(rules)
     rows = [
         {
             "level": rule.level,
@@ -43,7 +43,7 @@ def test(rules: RulesOption = None, sources: SourcesOption = None) -> None:
     """
     from trailkeep.rule_tests import run_tests
 
-    pack = setup.rules_of(rules, setup.user_cache())
+    pack = setup.rules_of(rules)
     reading = setup.reading_of(sources, None, 64)
     results = list(run_tests(pack.rules, dict(reading.sources)))
     for result in results:
@@ -69,7 +69,7 @@ def explain(
     """
     from trailkeep.detect.match import explain as explain_rule
 
-    pack = setup.rules_of(rules, setup.user_cache())
+    pack = setup.rules_of(rules)
     found = [r for r in pack.rules if rule == r.id or rule.lower() in r.title.lower()]
     if not found:
         raise UsageError(f"no rule {rule!r}; `trailkeep rules list` shows those there are")

@@ -1,5 +1,6 @@
 """Options in, what the stages need out: sources, compiled rules, settings."""
 
+import os
 import sys
 from pathlib import Path
 
@@ -20,12 +21,12 @@ def reading_of(sources: list[Path] | None, source: str | None, limit_mb: int) ->
     known = load_sources(*existing(sources))
     if source is not None and source not in known:
         raise UsageError(f"no source {source!r}; there are {', '.join(sorted(known))}")
-    return Reading(known, source, limit_mb << 20)
+    return Reading(known, source, limit_mb << 20, cache())
 
 
-def rules_of(paths: list[Path] | None, cache: Path | None) -> RulePack:
+def rules_of(paths: list[Path] | None) -> RulePack:
     """The rules at `paths`, or those shipped; faults are told on stderr and disable only their own rule."""
-    pack = load_rules(existing(paths) or [SHIPPED_RULES], cache=cache)
+    pack = load_rules(existing(paths) or [SHIPPED_RULES], cache=cache())
     for fault in (*pack.faults, *pack.skipped):
         print(f"rule left out: {fault}", file=sys.stderr)
     return pack
@@ -43,6 +44,8 @@ def settings_of(home: Home, reading: Reading, matcher: Matcher) -> Settings:
     return Settings(home, reading, matcher, events_arrow_schema(events_table(home)))
 
 
-def user_cache() -> Path:
-    """Where compiled rules are kept when no lake is involved."""
-    return Path("~/.cache/trailkeep/rules").expanduser()
+def cache() -> Path:
+    """Where compiled rules and statements are kept: nothing in it is needed, all of it saves time."""
+    folder = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "trailkeep"
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder

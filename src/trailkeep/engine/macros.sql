@@ -87,15 +87,15 @@ END;
 
 -- An ARN with the account and the name in it.
 CREATE OR REPLACE TEMP MACRO arn_entities(arn) AS
-    list_filter([arn_entity(arn), arn_account(arn), arn_name(arn)], lambda entity: entity <> '');
+    list_filter([arn, arn_account(arn), arn_name(arn)], lambda entity: entity <> '');
 
 -- The entities in a token of entity_tokens; and those of a value that is one itself.
 CREATE OR REPLACE TEMP MACRO entities_in(token) AS CASE
-    WHEN starts_with(token, 'arn:') THEN arn_entities(token)
+    WHEN starts_with(token, 'arn:') THEN arn_entities(arn_entity(token))
     ELSE list_filter([token_entity(token)], lambda entity: entity <> '')
 END;
 CREATE OR REPLACE TEMP MACRO entities_of(value) AS CASE
-    WHEN starts_with(value, 'arn:') THEN list_distinct([value] || arn_entities(value))
+    WHEN starts_with(value, 'arn:') THEN arn_entities(value)
     WHEN value <> '' THEN [value]
     ELSE []
 END;

@@ -7,7 +7,7 @@ schema demands a value and the record has none: in OCSF form only, so that store
 """
 
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from functools import cache
 from typing import Any
 
@@ -28,8 +28,8 @@ def stored_select(source: Source, relation: str) -> str:
     """One row a record, in order: the columns of MAPPED that the source fills, `entity_texts`, `reject`, and a
     `$native` JSON text for each of source.natives.
     """
-    outputs = _outputs(source)
-    select = _mapping(source).copy()
+    outputs = outputs_of(source)
+    select = mapping(source).copy()
     columns = [
         exp.alias_(exp.cast(_stored(source, outputs, column.path), column.type), column.name, quoted=True)
         for column in MAPPED
@@ -38,7 +38,7 @@ def stored_select(source: Source, relation: str) -> str:
     natives = [exp.alias_(_sql(f"r.{name}::VARCHAR"), f"${name}", quoted=True) for name in source.natives]
     texts = exp.alias_(outputs["entity_texts"].copy(), "entity_texts")
     select.set("expressions", [*columns, texts, exp.alias_(_rejection(outputs), "reject"), *natives])
-    return _print(_with_records(select, source, relation))
+    return _print(with_records(select, source, relation))
 
 
 def ocsf_select(source: Source, relation: str, class_uid: int | None = None) -> str:
@@ -65,7 +65,7 @@ def ocsf_json_select(source: Source, relation: str) -> str:
 
 def native_select(source: Source, relation: str) -> str:
     """One row a record: its fields under their native names, as source.shape types them."""
-    return _print(_with_records(exp.select("r.*").from_("records"), source, relation, whole=True))
+    return _print(with_records(exp.select("r.*").from_("records"), source, relation, whole=True))
 
 
 def _print(tree: exp.Expr) -> str:
@@ -83,13 +83,14 @@ def _parse(map_sql: str) -> exp.Select:
     return tree
 
 
-def _mapping(source: Source) -> exp.Select:
+def mapping(source: Source) -> exp.Select:
+    """The tree of the source's map.sql."""
     return _parse(source.map_sql)
 
 
-def _outputs(source: Source) -> dict[str, exp.Expr]:
+def outputs_of(source: Source) -> dict[str, exp.Expr]:
     """Output name -> the expression that map.sql gives it."""
-    return {p.alias: p.unalias() for p in _mapping(source).expressions}
+    return {p.alias: p.unalias() for p in mapping(source).expressions}
 
 
 def _stored(source: Source, outputs: dict[str, exp.Expr], path: str) -> exp.Expr:
@@ -111,9 +112,12 @@ def _rejection(outputs: dict[str, exp.Expr]) -> exp.Expr:
 # Parsing: raw_data -> the struct `r`, with no more fields than the SELECT reads.
 
 
-def _with_records(select: exp.Select, source: Source, relation: str, whole: bool = False) -> exp.Select:
+def with_records(
+    select: exp.Select, source: Source, relation: str, whole: bool = False, also: Sequence[str] = ()
+) -> exp.Select:
+    """`select` from `records`: the relation's RECORD columns, those named in `also`, and the struct `r`."""
     shape = source.shape if whole else _pruned(source.shape, set(_record_paths(select)))
-    kept = [exp.column(name) for name in RECORD]
+    kept = [exp.column(name, quoted=True) for name in (*RECORD, *also)]
     if source.format == "json":
         parsed = _sql("try(json_transform(raw_data, shape))").transform(_replacing(shape=_literal(shape)))
         records = exp.select(*kept, exp.alias_(parsed, "r")).from_(relation, dialect="duckdb")
@@ -173,19 +177,19 @@ def _pruned(shape: dict[str, Any], paths: set[tuple[str, ...]]) -> dict[str, Any
 
 
 def _ocsf(source: Source, relation: str, class_uid: int | None, text: bool) -> exp.Select:
-    outputs = _outputs(source)
-    mapped = _mapping(source).copy()
+    outputs = outputs_of(source)
+    mapped = mapping(source).copy()
     renamed = [exp.alias_(outputs[name].copy(), name, quoted=True) for name in outputs if name != "reject"]
     kept = [exp.column(name) for name in ("raw_data", "object_id", "record_no")]
     mapped.set("expressions", [*renamed, exp.alias_(_rejection(outputs), "reject"), *kept])
 
-    tree = _tree(_leaves(outputs, text))
+    tree = tree_of(leaves(outputs, text))
     wanted = CLASSES[class_uid].attributes if class_uid else None
     projections = []
     for name, node in tree.items():
         if wanted is not None and name not in wanted:
             continue
-        value = _value(node)
+        value = struct_value(node)
         having = [uid for uid, c in CLASSES.items() if name in c.attributes]
         if wanted is None and len(having) < len(CLASSES):
             members = [exp.Literal.number(uid) for uid in having]
@@ -194,14 +198,14 @@ def _ocsf(source: Source, relation: str, class_uid: int | None, text: bool) -> e
     select = exp.select(*projections).from_("mapped").where("reject IS NULL")
     if class_uid:
         select = select.where(exp.column("class_uid").eq(class_uid))
-    with_records = _with_records(mapped, source, relation)
-    records = with_records.args.pop("with_", None) or with_records.args.pop("with", None)
+    inner = with_records(mapped, source, relation)
+    records = inner.args.pop("with_", None) or inner.args.pop("with", None)
     for cte in records.expressions:
         select = select.with_(cte.alias, as_=cte.this)
-    return select.with_("mapped", as_=with_records)
+    return select.with_("mapped", as_=inner)
 
 
-def _leaves(outputs: dict[str, exp.Expr], text: bool) -> Iterator[tuple[str, exp.Expr]]:
+def leaves(outputs: dict[str, exp.Expr], text: bool) -> Iterator[tuple[str, exp.Expr]]:
     """(path, value) of every leaf of the OCSF object, over the columns of `mapped`."""
     names = [n for n in outputs if n not in _SPECIAL and not n.endswith("?") and "[]" not in n]
     names += [n[:-1] for n in outputs if n.endswith("?") and n[:-1] not in outputs]
@@ -227,7 +231,8 @@ def _leaves(outputs: dict[str, exp.Expr], text: bool) -> Iterator[tuple[str, exp
     yield "raw_data", exp.column("raw_data")
 
 
-def _tree(leaves: Iterable[tuple[str, exp.Expr]]) -> dict[str, Any]:
+def tree_of(leaves: Iterable[tuple[str, exp.Expr]]) -> dict[str, Any]:
+    """Values by dotted path as nested dicts."""
     root: dict[str, Any] = {}
     for path, value in leaves:
         *parents, last = path.split(".")
@@ -238,12 +243,12 @@ def _tree(leaves: Iterable[tuple[str, exp.Expr]]) -> dict[str, Any]:
     return root
 
 
-def _value(node: Any) -> exp.Expr:
+def struct_value(node: Any) -> exp.Expr:
     """The value of a node: a leaf, or a struct that is null when all in it is null."""
     if isinstance(node, exp.Expr):
         return node
     fields = [
-        exp.PropertyEQ(this=exp.to_identifier(name), expression=_value(inner)) for name, inner in node.items()
+        exp.PropertyEQ(this=exp.to_identifier(name), expression=struct_value(inner)) for name, inner in node.items()
     ]
     empty = exp.and_(*(leaf.copy().is_(exp.null()) for leaf in _all_leaves(node)))
     return exp.Case().when(empty, exp.null()).else_(exp.Struct(expressions=fields))

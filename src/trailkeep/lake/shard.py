@@ -33,7 +33,7 @@ class Shard:
     resolved: list[tuple[str, int]] = field(default_factory=list)  # pieces stored after all, their records
 
 
-def write_events(folder: Path, name: str, events: pa.Table, schema: pa.Schema, level: int = 3) -> Iterator[str]:
+def write_events(folder: Path, name: str, events: pa.Table, schema: pa.Schema, level: int = 1) -> Iterator[str]:
     """Write `events`, sorted, as one file a partition (day, source); yields each path once it is on disk.
 
     `schema` carries the Iceberg field ids; columns that are null throughout are left out.

@@ -1,15 +1,18 @@
 """A batch of raw records (Arrow) in, stored event columns and the rejected records (Arrow) out."""
 
 from dataclasses import dataclass
+from hashlib import sha256
+from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from trailkeep import __version__
 from trailkeep.core.columns import MAPPED, Column
+from trailkeep.core.durable import write_file
 from trailkeep.core.source import Source
 from trailkeep.engine.duckdb import Connection, connect
 from trailkeep.engine.entities import entities
-from trailkeep.engine.mapping import stored_select
 
 RAW = pa.schema(
     [
@@ -38,16 +41,20 @@ class Mapped:
 
 
 class Mapper:
-    """Maps batches of raw records over one engine connection."""
+    """Maps batches of raw records over one engine connection.
 
-    def __init__(self, connection: Connection | None = None) -> None:
+    Building a source's statement takes as long as mapping 20,000 events, so `cache`, a folder, keeps it.
+    """
+
+    def __init__(self, connection: Connection | None = None, cache: Path | None = None) -> None:
         self._connection = connection or connect()
+        self._cache = cache
         self._statements: dict[str, str] = {}
 
     def map(self, source: Source, raw: pa.Table) -> Mapped:
         """`raw` has the columns of RAW. Row order is kept; raw columns are passed on, not copied."""
         if source.name not in self._statements:
-            self._statements[source.name] = stored_select(source, "raw_records")
+            self._statements[source.name] = self._statement(source)
         self._connection.register("raw_records", raw)
         try:
             columns = self._connection.execute(self._statements[source.name]).to_arrow_table()
@@ -69,6 +76,21 @@ class Mapper:
             return Mapped(events, rejected.slice(0, 0))
         accepted = pc.is_null(reasons)
         return Mapped(events.filter(accepted), rejected.filter(pc.invert(accepted)))
+
+    def _statement(self, source: Source) -> str:
+        if self._cache is None:
+            return _build(source)
+        made_from = (__version__, source.map_sql, source.model_dump_json(), repr(MAPPED))
+        kept = self._cache / f"{source.name}-{sha256(repr(made_from).encode()).hexdigest()[:32]}.sql"
+        if not kept.exists():
+            write_file(kept, _build(source).encode())
+        return kept.read_text(encoding="utf-8")
+
+
+def _build(source: Source) -> str:
+    from trailkeep.engine.mapping import stored_select  # takes long to import, and a cached statement needs it not
+
+    return stored_select(source, "raw_records")
 
 
 _TYPES = {

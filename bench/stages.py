@@ -1,0 +1,180 @@
+"""A prepared bench in, figures out: one function for each question that the benchmark answers.
+
+CPU is user + system of the whole process tree, start-up included. What is compared runs in turns (A B A B A B),
+so that both meet the same moods of the machine, and ratios are taken within a turn; the figure is the median.
+"""
+
+import json
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from statistics import median
+
+from bench.figures import Figure
+from bench.generator import GeneratedData
+from bench.measure import BenchError, measure
+from bench.runs import WORKERS, Runs, trailkeep
+
+MEGABYTE = 1e6
+GENERATED = (60, 1000)  # rules
+_EXTRA_LIMITS = (0.15, 0.6)
+REFERENCE_EVENTS, LARGE_EVENTS = 400_000, 4_000_000  # limits are set for these numbers of events, and no others
+_BASELINE_LIMITS = {REFERENCE_EVENTS: 2.0, LARGE_EVENTS: 1.7}
+
+
+@dataclass(frozen=True)
+class Bench:
+    """What the stages work on. `reference`: the data whose figures do not depend on the size asked for."""
+
+    runs: Runs
+    full: GeneratedData
+    reference: GeneratedData
+    shipped: Path | None  # 60 of the shipped rules
+    generated: dict[int, Path]
+    rounds: int
+
+    @property
+    def sizes(self) -> list[GeneratedData]:
+        """The reference and, where it is another, the full data set."""
+        return [self.reference] if self.full == self.reference else [self.reference, self.full]
+
+
+Stage = Callable[[Bench], Iterator[Figure]]
+
+
+def ingest_cost(bench: Bench) -> Iterator[Figure]:
+    """1 and 2: CPU of an ingest with 60 rules over that of the baseline, and peak memory of its processes."""
+    rules = _shipped(bench)
+    peaks: list[list[float]] = []
+    for data in bench.sizes:
+        turns = [(bench.runs.baseline(data), bench.runs.ingest(data, rules)) for _ in range(bench.rounds)]
+        at = f"at {data.events:,} events"
+        yield Figure(
+            f"ingest over baseline, CPU, {at}",
+            tuple(own.cpu_seconds / base.cpu_seconds for base, own in turns),
+            limit=_BASELINE_LIMITS.get(data.events),
+        )
+        yield Figure(f"baseline, CPU, {at}", tuple(base.cpu_seconds for base, _ in turns), "s")
+        yield Figure(f"ingest, CPU, {at}", tuple(own.cpu_seconds for _, own in turns), "s")
+        yield Figure(f"ingest, speed, {at}", tuple(data.events / own.wall_seconds for _, own in turns), "events/s")
+        peaks.append([own.peak_bytes / MEGABYTE for _, own in turns])
+        yield Figure(f"ingest, peak memory, {at}", tuple(peaks[-1]), "MB", 1500)
+    if len(peaks) == 2:
+        growth = tuple(large / median(peaks[0]) for large in peaks[1])
+        yield Figure(f"peak memory, {bench.full.events:,} events over {bench.reference.events:,}", growth, "", 1.2)
+
+
+def workers(bench: Bench) -> Iterator[Figure]:
+    """1: how an ingest gains from a second worker, over how the baseline gains from a second copy.
+
+    Throughput of ingest: one data set by the wall time of --workers 1, and by that of --workers 2. Throughput
+    of the baseline: one data set by the wall time of one copy, two by that of two copies side by side, each
+    copy held to one thread as a worker is. The second gain is what this machine allows at all.
+    """
+    rules, runs, data = _shipped(bench), bench.runs, bench.reference
+    own, machine = [], []
+    for _ in range(bench.rounds):
+        one, two = (runs.ingest(data, rules, number).wall_seconds for number in (1, 2))
+        alone, together = (runs.baselines_together(data, copies) for copies in (1, 2))
+        own.append(one / two)
+        machine.append(2 * alone / together)
+    yield Figure(
+        "gain of workers over gain of baseline copies",
+        tuple(ours / theirs for ours, theirs in zip(own, machine, strict=True)),
+        limit=0.85,
+        at_least=True,
+        note="wall times; (--workers 2 over --workers 1) / (two one-thread baseline copies over one)",
+    )
+    yield Figure("--workers 2 over --workers 1, throughput", tuple(own))
+    yield Figure("two baseline copies over one, throughput", tuple(machine))
+
+
+def rules_cost(bench: Bench) -> Iterator[Figure]:
+    """3: what 60 and 1,000 generated rules add to the CPU of an ingest, in parts of the baseline's CPU."""
+    runs, data = bench.runs, bench.reference
+    choices: dict[int, Path | None] = {0: None, **bench.generated}
+    loading = {
+        count: [[usage.cpu_seconds for usage in runs.loading(rules)] for _ in range(bench.rounds)]
+        for count, rules in choices.items()
+    }
+    nothing = [median(turn[cache] for turn in loading[0]) for cache in (0, 1)]
+    turns = []
+    for _ in range(bench.rounds):
+        base = runs.baseline(data).cpu_seconds
+        turns.append((base, {n: runs.ingest(data, rules).cpu_seconds for n, rules in choices.items()}))
+    for count, limit in zip(GENERATED, _EXTRA_LIMITS, strict=True):
+        cold, warm = (tuple(turn[cache] - nothing[cache] for turn in loading[count]) for cache in (0, 1))
+        extra = [(cpu[count] - cpu[0], base) for base, cpu in turns]
+        yield Figure(
+            f"{count:,} rules over none, extra CPU over baseline",
+            tuple((more - median(cold)) / base for more, base in extra),
+            limit=limit if data.events == REFERENCE_EVENTS else None,
+            note=f"loading ({median(cold):.2f} s, cold cache) taken off",
+        )
+        yield Figure(f"{count:,} rules, the same with loading, cold cache", tuple(more / base for more, base in extra))
+        yield Figure(f"{count:,} rules, loading, CPU, cold cache", cold, "s")
+        yield Figure(f"{count:,} rules, loading, CPU, warm cache", warm, "s")
+
+
+def search(bench: Bench) -> Iterator[Figure]:
+    """4: searches for the needles in a compacted lake, against a text search of raw_data, in one warm process."""
+    data = bench.full
+    with bench.runs.lake(data, None) as (home, _):
+        compacting = measure(trailkeep("compact", "--home", home, "--grace-minutes", 0))
+        yield Figure(f"compact, CPU, at {data.events:,} events", (compacting.cpu_seconds,), "s")
+        yield Figure("compact, peak memory", (compacting.peak_bytes / MEGABYTE,), "MB")
+        output = bench.runs.folder / "search.json"
+        needles = (data.needle_key, data.needle_ip)
+        measure([sys.executable, "-m", "bench.search", str(home), *needles], stdout=output)
+        found = json.loads(output.read_text())
+        output.unlink()
+    wanted = (data.needle_key_events, data.needle_ip_events)
+    for what, events, result in zip(("access key", "source IP"), wanted, found, strict=True):
+        if not result["found"] == events == result["text_found"]:
+            raise BenchError(
+                f"{what}: search found {result['found']:,} events and text search {result['text_found']:,}, "
+                f"not the {events:,} that were generated"
+            )
+        pairs = list(zip(result["text_seconds"], result["seconds"], strict=True))
+        yield Figure(
+            f"search for one {what}, times faster than text search",
+            tuple(text / own for text, own in pairs),
+            limit=20 if data.events == LARGE_EVENTS else None,
+            at_least=True,
+            note=f"{events:,} events found; {result['read']}",
+        )
+        yield Figure(f"search for one {what}", tuple(result["seconds"]), "s")
+        yield Figure(f"text search for one {what}", tuple(result["text_seconds"]), "s", note=result["text_read"])
+
+
+def hunt(bench: Bench) -> Iterator[Figure]:
+    """5: events per second of a hunt with 60 rules, from cold start to last match."""
+    rules, data = _shipped(bench), bench.reference
+    turns = [bench.runs.hunt(data, rules) for _ in range(bench.rounds)]
+    matches = {count for _, count in turns}
+    if matches == {0} or len(matches) > 1:
+        raise BenchError(f"hunts of the same files found {sorted(matches)} matches")
+    yield Figure(
+        "hunt with 60 rules, cold start included",
+        tuple(data.events / usage.wall_seconds for usage, _ in turns),
+        "events/s",
+        note=f"{data.events:,} events, {matches.pop():,} matches, --workers {WORKERS}",
+    )
+    yield Figure("hunt, CPU", tuple(usage.cpu_seconds for usage, _ in turns), "s")
+    yield Figure("hunt, peak memory", tuple(usage.peak_bytes / MEGABYTE for usage, _ in turns), "MB")
+
+
+STAGES: dict[str, Stage] = {
+    "ingest": ingest_cost,
+    "workers": workers,
+    "rules": rules_cost,
+    "search": search,
+    "hunt": hunt,
+}
+
+
+def _shipped(bench: Bench) -> Path:
+    if bench.shipped is None:
+        raise BenchError("fewer than 60 rules are shipped")
+    return bench.shipped

@@ -1,0 +1,1 @@
+"""What an investigator does with stored events."""

@@ -1,0 +1,75 @@
+"""A lake and its sources in, views over the events table out: what `trailkeep sql` can select from.
+
+`events`, `signals`, one view for each OCSF class under its name, and one for each source under its name.
+"""
+
+from collections.abc import Callable, Collection, Mapping
+from functools import partial
+
+import pyarrow as pa
+from sqlglot import exp
+
+from trailkeep.core.ocsf import CLASSES
+from trailkeep.core.source import Source
+from trailkeep.engine.duckdb import Connection
+from trailkeep.engine.guard import check_select
+from trailkeep.engine.reading import fetch_checked, iceberg_table
+from trailkeep.engine.view_select import class_select, makes, native_fields_select
+from trailkeep.lake.home import Home
+from trailkeep.lake.reconcile import SIGNAL_SOURCE
+from trailkeep.lake.snapshot import current_snapshot
+
+EVENTS = "events"
+
+
+def select(con: Connection, home: Home, sources: Mapping[str, Source], sql: str) -> pa.Table:
+    """The rows of a SELECT from a person; `con` should be locked. Raises UsageError for anything else."""
+    tree = check_select(sql, view_names(sources))
+    register_views(con, home, sources, {table.name.lower() for table in tree.find_all(exp.Table)})
+    return fetch_checked(con, tree)
+
+
+def view_names(sources: Mapping[str, Source]) -> list[str]:
+    """All views that there are over these sources."""
+    return list(_views(sources))
+
+
+def register_views(
+    con: Connection, home: Home, sources: Mapping[str, Source], names: Collection[str] | None = None
+) -> None:
+    """Make the views on `con`: all, or those named; `events` always, as the lake is now."""
+    events = exp.select("*").from_(iceberg_table(current_snapshot(home).events))
+    _create(con, EVENTS, events)
+    for name, build in _views(sources).items():
+        if name != EVENTS and (names is None or name.lower() in names):
+            _create(con, name, build())
+
+
+def _views(sources: Mapping[str, Source]) -> dict[str, Callable[[], exp.Expr]]:
+    """View name -> its query, built when it is needed: that takes longer than most queries."""
+    views: dict[str, Callable[[], exp.Expr]] = {
+        EVENTS: lambda: exp.select("*").from_(EVENTS),
+        "signals": _signals,
+    }
+    for uid, ocsf_class in CLASSES.items():
+        makers = [source for source in sources.values() if makes(source, uid)]
+        if makers:
+            views[ocsf_class.name] = partial(_of_class, makers, uid)
+    return views | {name: partial(native_fields_select, source, EVENTS) for name, source in sources.items()}
+
+
+def _signals() -> exp.Expr:
+    return exp.select("*").from_(EVENTS).where(exp.column("source").eq(exp.Literal.string(SIGNAL_SOURCE)))
+
+
+def _of_class(makers: list[Source], class_uid: int) -> exp.Expr:
+    first, *others = (class_select(source, EVENTS, class_uid) for source in makers)
+    union: exp.Query = first
+    for other in others:
+        union = exp.Union(this=union.subquery(), expression=other.subquery(), distinct=False, by_name=True)
+    return union
+
+
+def _create(con: Connection, name: str, query: exp.Expr) -> None:
+    view = exp.to_identifier(name, quoted=True).sql(dialect="duckdb")
+    con.execute(f"CREATE OR REPLACE TEMP VIEW {view} AS {query.sql(dialect='duckdb', comments=False)}")

@@ -1,0 +1,77 @@
+"""The shipped samples in, a lake out whose first half is compacted, with sightings, and whose second half is not."""
+
+import json
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from hashlib import sha256
+from pathlib import Path
+from uuid import uuid4
+
+import pyarrow as pa
+
+from trailkeep.core.source import Source
+from trailkeep.lake.commit import commit
+from trailkeep.lake.compact import compact
+from trailkeep.lake.home import Home, create_home
+from trailkeep.lake.shard import Shard, write_events
+from trailkeep.lake.tables import events_arrow_schema, events_table
+from trailkeep.normalize.mapping import RAW, Mapper
+
+NOW = datetime(2026, 11, 1, tzinfo=UTC)
+
+
+def make_lake(path: Path, sources: dict[str, Source]) -> Home:
+    """Every object is stored twice, as two trails deliver it: once before compaction and once after it."""
+    home = create_home(path)
+    for half in ("first", "second"):
+        tables = [
+            stored(source, f"{half}/{file.name}", file.read_text())
+            for source in sources.values()
+            for file in sorted((source.folder / "samples").iterdir())
+            if file.suffix in (".json", ".log", ".txt", ".jsonl")
+        ]
+        schema = events_arrow_schema(events_table(home))
+        for events in tables:
+            store(home, events, schema)
+        if half == "first":
+            compact(home, lambda: NOW)
+    return home
+
+
+def store(home: Home, events: pa.Table, schema: pa.Schema) -> None:
+    name = uuid4().hex
+    commit(home, name, [Shard(files=list(write_events(home.events_data, name, events, schema)))])
+
+
+def stored(source: Source, key: str, text: str) -> pa.Table:
+    if source.format == "json":
+        lines, header = [json.dumps(record) for record in _records(text)], None
+    else:
+        header, *lines = text.splitlines()
+    object_id = sha256(key.encode()).hexdigest()[:32]
+    columns = {
+        "raw_data": lines,
+        "raw_format": [header] * len(lines),
+        "object_id": [object_id] * len(lines),
+        "record_no": range(len(lines)),
+        "key_time": [None] * len(lines),
+    }
+    raw = pa.table({name: pa.array(columns[name], RAW.field(name).type) for name in RAW.names})
+    events = Mapper().map(source, raw).events
+    digests = [sha256(line.encode()).digest() for line in events["raw_data"].to_pylist()]
+    extra = {
+        "batch_id": pa.array([key] * len(events)),
+        "ingest_time": pa.array([NOW] * len(events), pa.timestamp("us", "UTC")),
+        "raw_sha256": pa.array(digests, pa.binary()),
+    }
+    for name, values in extra.items():
+        events = events.append_column(name, values)
+    return events
+
+
+def _records(text: str) -> Iterator[dict[str, object]]:
+    decoder = json.JSONDecoder()
+    while text := text.strip():
+        value, end = decoder.raw_decode(text)
+        text = text[end:]
+        yield from value.get("Records", [value])
