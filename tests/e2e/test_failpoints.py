@@ -18,7 +18,7 @@ NAMES = sorted(
 )
 COMPACTION = [name for name in NAMES if name.startswith("compact.")]
 INGEST = [name for name in NAMES if name not in COMPACTION]
-BATCHES = ("--batch-mb", "0.2")
+BATCHES = ("--batch-mb", "0.6")
 
 
 def test_every_durable_step_is_between_two_failpoints() -> None:
