@@ -7,6 +7,7 @@ one more process, not two, and one worker none.
 import os
 import threading
 import time
+from collections import deque
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
@@ -26,19 +27,71 @@ class Runner(Protocol):
         ...
 
 
-@dataclass
+@dataclass(eq=False)
 class Job:
     """A job and its result, once somebody has done it."""
 
     arguments: tuple[Any, ...]
-    elsewhere: Future[Any] | None
-    here: Callable[..., Any]
+    pool: "_Pool"
+    elsewhere: Future[Any] | None = None
 
     def result(self) -> Any:
         """The result: waited for, or, where nobody has begun the job, made here."""
-        if self.elsewhere is None or self.elsewhere.cancel():
-            return self.here(*self.arguments)
+        if self.pool.take(self):
+            return self.pool.here.run(*self.arguments)
+        assert self.elsewhere is not None
         return self.elsewhere.result()
+
+
+class _Pool:
+    """Jobs that nobody has begun; each process gets one when it has done its last.
+
+    The executor could queue them all, but it cannot end cleanly when a process dies after jobs were cancelled.
+    """
+
+    def __init__(self, here: Runner, executor: ProcessPoolExecutor | None, idle: int) -> None:
+        self.here = here
+        self._executor = executor
+        self._idle = idle
+        self._waiting: deque[Job] = deque()
+        self._lock = threading.RLock()  # a callback may come at once, in the thread that adds it
+
+    def submit(self, *arguments: Any) -> Job:
+        """A job for whoever is free first."""
+        job = Job(arguments, self)
+        with self._lock:
+            self._waiting.append(job)
+            self._hand_out()
+        return job
+
+    def take(self, job: Job) -> bool:
+        """Whether nobody has begun `job`; nobody else will then."""
+        with self._lock:
+            if job not in self._waiting:
+                return False
+            self._waiting.remove(job)
+            return True
+
+    def close(self) -> None:
+        """Forget what nobody has begun, and wait for the rest."""
+        with self._lock:
+            self._waiting.clear()
+        if self._executor:
+            self._executor.shutdown()
+
+    def _hand_out(self) -> None:
+        while self._executor and self._idle and self._waiting:
+            job = self._waiting.popleft()
+            self._idle -= 1
+            job.elsewhere = self._executor.submit(_run, *job.arguments)
+            job.elsewhere.add_done_callback(self._done)
+
+    def _done(self, future: Future[Any]) -> None:
+        if isinstance(future.exception(), BrokenProcessPool):
+            return
+        with self._lock:
+            self._idle += 1
+            self._hand_out()
 
 
 @contextmanager
@@ -48,19 +101,18 @@ def open_pool(make: Callable[[], Runner], workers: int) -> Iterator[Callable[...
     The other processes begin jobs in their order; call `result` from the last to the first to share the work.
     Raises TrailkeepError when a worker dies.
     """
-    here = make()
-    if workers == 1:
-        yield lambda *arguments: Job(arguments, None, here.run)
-        return
-    executor = ProcessPoolExecutor(workers - 1, get_context("spawn"), _start, (make, os.getpid()))
+    executor = None
+    if workers > 1:
+        executor = ProcessPoolExecutor(workers - 1, get_context("spawn"), _start, (make, os.getpid()))
+    pool = _Pool(make(), executor, workers - 1)
     try:
-        yield lambda *arguments: Job(arguments, executor.submit(_run, *arguments), here.run)
+        yield pool.submit
     except BrokenProcessPool as error:
         raise TrailkeepError(
             "a worker process died (killed, or out of memory); what is committed is safe: run this again"
         ) from error
     finally:
-        executor.shutdown(cancel_futures=True)
+        pool.close()
 
 
 _runner: Runner | None = None

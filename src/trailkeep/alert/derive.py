@@ -1,9 +1,10 @@
 """Committed signals in, alerts out: one per rule and subject for signals at most a window apart.
 
 The outcome depends on the signals only, never on the order or grouping in which they arrive: two signals
-belong together when a chain of signals with gaps of at most the window joins them, so a late signal may
-merge two alerts. The subject is the principal, else the source address, else the account. An event counts
-once for a rule however often it was delivered; a closed alert stays closed, and a new signal opens another.
+belong together when a chain of signals with gaps of at most the window joins them, so a late signal may merge
+two alerts; what is merged is open if a part of it was. The subject is the principal, else the source address,
+else the account. An event counts once for a rule however often it was delivered; a closed alert stays closed,
+and a new signal opens another.
 """
 
 from collections import defaultdict
@@ -49,6 +50,7 @@ class Happening:
     id: int | None
     first: datetime
     last: datetime
+    status: str = "open"
     signals: list[Signal] = field(default_factory=list)
     absorbed: list[int] = field(default_factory=list)
 
@@ -124,7 +126,7 @@ def _current(connection: Connection, keys: Iterable[tuple[str, str]]) -> dict[tu
                 alerts.c.status != "closed",
             )
             for row in connection.execute(query):
-                happening = Happening(row.id, utc(row.first_time), utc(row.last_time))
+                happening = Happening(row.id, utc(row.first_time), utc(row.last_time), row.status)
                 found[rule, row.subject].append(happening)
     return found
 
@@ -142,7 +144,10 @@ def _join(known: list[Happening], signals: list[Signal], window: timedelta) -> l
             current.remove(other)
             target.first, target.last = min(target.first, other.first), max(target.last, other.last)
             target.signals += other.signals
-            target.absorbed += other.absorbed + ([other.id] if other.id is not None else [])
+            target.absorbed += other.absorbed
+            if other.id is not None:
+                target.absorbed.append(other.id)
+                target.status = other.status if other.status == "open" else target.status
         target.first, target.last = min(target.first, signal.time), max(target.last, signal.time)
         target.signals.append(signal)
     return [happening for happening in current if happening.signals]
@@ -156,7 +161,7 @@ def _write(connection: Connection, happenings: list[Happening], now: datetime) -
     for number, happening in enumerate(new, start=first):
         happening.id = number
     grown = [
-        {"which": h.id, "first_time": h.first, "last_time": h.last, "updated": now}
+        {"which": h.id, "first_time": h.first, "last_time": h.last, "status": h.status, "updated": now}
         for h in happenings
         if h.id is not None and h.id < first
     ]

@@ -59,7 +59,7 @@ def decide(state: Engine, alert_id: int, action: str, who: str, why: str | None,
     """Set an alert to `acked`, `closed` or `open` again. Closing needs a reason."""
     if action not in STATUSES:
         raise UsageError(f"no alert status {action!r}; one of {', '.join(STATUSES)}")
-    if action == "closed" and not why:
+    if action == "closed" and not (why and why.strip()):
         raise UsageError("closing an alert needs a reason: --why 'planned change CHG-12'")
     with state.begin() as connection:
         values = {"status": action, "assignee": who, "updated": now}

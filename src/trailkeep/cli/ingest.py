@@ -47,7 +47,8 @@ def ingest(
     no_rules: Annotated[bool, typer.Option("--no-rules", help="Store only; run no rules.")] = False,
     workers: WorkersOption = None,
     limit_mb: LimitOption = DEFAULT_LIMIT_MB,
-    batch_mb: Annotated[float, typer.Option(help="Raw megabytes in one commit.", min=0.01)] = BATCH_BYTES / 2**20,
+    batch_mb: Annotated[float, typer.Option(help="Raw megabytes in one commit.", min=0.01, max=1 << 20)] = BATCH_BYTES
+    / 2**20,
 ) -> None:
     """Store log files: recognise, map, run rules, commit. Exactly once, however often it is run.
 
@@ -55,10 +56,11 @@ def ingest(
     """
     files = find_files(paths)
     reading = setup.reading_of(sources, source, limit_mb)
-    lake = create_home(home)
     pack = None if no_rules else setup.rules_of(rules)
+    lake = create_home(home)
     settings = setup.settings_of(lake, reading, setup.matcher_of(pack, dict(reading.sources)))
-    with Progress(console=Console(stderr=True), transient=True) as progress:
+    console = Console(stderr=True)
+    with Progress(console=console, transient=True, disable=not console.is_terminal) as progress:
         task = progress.add_task("ingest", total=len(files))
         report = ingest_files(
             settings,

@@ -2,6 +2,7 @@
 
 import csv
 import json
+import re
 from datetime import UTC, datetime
 from typing import Any, TextIO
 
@@ -10,7 +11,9 @@ from rich.console import Console
 from rich.table import Table
 
 # What spreadsheets take for the beginning of a formula; a leading apostrophe makes it text for them.
-_FORMULA = ("=", "+", "-", "@", "\t", "\r")
+_FORMULA = re.compile(r"\s*[=+\-@＝＋－＠]|[\t\r\n]")
+# What JSON may hold as it is, and a terminal may obey or show in another order, or a reader take for a line's end.
+_UNSAFE = re.compile("[\x7f-\x9f\u2028-\u202e\u2066-\u2069]")
 
 
 def write_rows(table: pa.Table, format: str, stream: TextIO) -> None:
@@ -29,7 +32,8 @@ def write_rows(table: pa.Table, format: str, stream: TextIO) -> None:
 
 
 def _json(row: dict[str, Any]) -> str:
-    return json.dumps(row, default=_plain, ensure_ascii=False)
+    text = json.dumps(row, default=_plain, ensure_ascii=False)
+    return _UNSAFE.sub(lambda found: f"\\u{ord(found[0]):04x}", text)
 
 
 def _plain(value: Any) -> str:
@@ -51,7 +55,7 @@ def _text(value: Any) -> str:
 
 def _cell(value: Any) -> str:
     text = _text(value)
-    guarded = isinstance(value, str) and text.startswith(_FORMULA)
+    guarded = isinstance(value, str) and _FORMULA.match(text)
     return f"'{text}" if guarded else text
 
 

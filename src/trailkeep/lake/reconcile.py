@@ -3,7 +3,7 @@
 import pyarrow as pa
 from pyiceberg.expressions import And, EqualTo
 
-from trailkeep.lake.commit import landed, ledger_path, read_ledger, settle
+from trailkeep.lake.commit import landed, read_ledger, settle
 from trailkeep.lake.home import Home
 from trailkeep.lake.ledger import forget_intent, unfinished
 from trailkeep.lake.tables import events_table
@@ -40,6 +40,7 @@ def _finish(home: Home, batch_id: str) -> bool:
         path.unlink()
     for path in home.quarantine.glob(f"{batch_id}-*"):
         path.unlink()
-    ledger_path(home, batch_id).unlink(missing_ok=True)
+    for path in home.ledgers.glob(f"{batch_id}.*"):  # or the draft of it
+        path.unlink()
     forget_intent(home.state, batch_id)  # last: a crash before it only means that this is done again
     return False

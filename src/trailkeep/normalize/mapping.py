@@ -24,6 +24,7 @@ RAW = pa.schema(
     ]
 )
 _KEPT = ("object_id", "record_no", "raw_format", "raw_data")
+_ADDED = ("raw_sha256",)
 
 
 @dataclass(frozen=True)
@@ -31,7 +32,8 @@ class Mapped:
     """Every record of a batch, once.
 
     `events`: the columns of core.columns.MAPPED, `$native` texts, map_version, object_id, record_no,
-    raw_format and raw_data. `rejected`: object_id, record_no, raw_format, raw_data and `reason`.
+    raw_format and raw_data, and raw_sha256 where the batch has it. `rejected`: object_id, record_no,
+    raw_format, raw_data and `reason`.
     """
 
     events: pa.Table
@@ -66,8 +68,9 @@ class Mapper:
             if name.startswith("$"):
                 events = events.append_column(name, found[name])
         events = events.append_column("map_version", pa.repeat(pa.scalar(source.version, pa.int32()), len(raw)))
-        for name in _KEPT:
-            events = events.append_column(raw.schema.field(name), raw[name])
+        for name in (*_KEPT, *_ADDED):
+            if name in raw.column_names:
+                events = events.append_column(raw.schema.field(name), raw[name])
         rejected = raw.select(_KEPT).append_column("reason", reasons)
         if reasons.null_count == len(raw):
             return Mapped(events, rejected.slice(0, 0))

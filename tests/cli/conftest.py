@@ -1,0 +1,66 @@
+"""The program in this process: arguments in, exit code and what it printed out."""
+
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from trailkeep.cli.main import run
+from trailkeep.core.source import SHIPPED
+
+BAD = b"\0 no record"
+FLOWS = """\
+version account-id interface-id srcaddr dstaddr srcport dstport protocol packets bytes start end action log-status
+2 111122223333 eni-0a1b2c3d4e5f60718 198.51.100.7 10.0.0.5 41000 22 6 4 240 1794902400 1794902460 REJECT OK
+2 111122223333 eni-0a1b2c3d4e5f60718 10.0.0.5 198.51.100.7 443 50123 6 9 5400 1794902400 1794902460 ACCEPT OK
+"""
+
+
+@dataclass(frozen=True)
+class Done:
+    """What became of the program."""
+
+    code: int
+    out: str
+    err: str
+
+
+Program = Callable[..., Done]
+
+
+@pytest.fixture
+def trailkeep(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Program:
+    def call(*arguments: str | Path) -> Done:
+        monkeypatch.setattr(sys, "argv", ["trailkeep", *map(str, arguments)])
+        with pytest.raises(SystemExit) as exited:
+            run()
+        printed = capsys.readouterr()
+        code = exited.value.code
+        assert isinstance(code, int)
+        return Done(code, printed.out, printed.err)
+
+    return call
+
+
+@pytest.fixture(scope="session")
+def logs(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A CloudTrail file of which one record is bad, and a flow log file."""
+    folder = tmp_path_factory.mktemp("logs")
+    text = (SHIPPED / "aws_cloudtrail" / "samples" / "api-activity.json").read_bytes()
+    end = text.rstrip().rindex(b"]")
+    (folder / "trail.json").write_bytes(text[:end] + b"," + BAD + text[end:])
+    (folder / "flows.log").write_text(FLOWS)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def lake(logs: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A lake with `logs` in it; tests only read it."""
+    home = tmp_path_factory.mktemp("cli") / "lake"
+    with pytest.MonkeyPatch.context() as patch, pytest.raises(SystemExit) as exited:
+        patch.setattr(sys, "argv", ["trailkeep", "ingest", str(logs), "--home", str(home), "--workers", "1"])
+        run()
+    assert exited.value.code == 1  # the bad record
+    return home
