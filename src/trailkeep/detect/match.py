@@ -37,11 +37,9 @@ class Matcher:
         It is a table in memory, or the name of a table or view of `con`, which is read batch by batch.
         """
         plan = self._plan(source_name)
-        found_none = MATCHES.empty_table()
         if not plan.named and not plan.open:
-            return found_none
+            return MATCHES.empty_table()
         if isinstance(events, pa.Table):
-<<<<<<< HEAD
             batch = one_batch(events)
             return Batch(con, batch, plan, available_natives).matches() if len(batch) else MATCHES.empty_table()
         columns = ", ".join([*plan.columns, *map(native, available_natives)])
@@ -49,14 +47,6 @@ class Matcher:
         own = connect()  # `con` is busy while it is read from
         found = [Batch(own, batch, plan, available_natives).matches() for batch in reader if len(batch)]
         return pa.concat_tables([MATCHES.empty_table(), *found])
-=======
-            # A batch may be empty: every record of it was refused.
-            return Batch(con, one_batch(events), plan, available_natives).matches() if len(events) else found_none
-        columns = ", ".join([*plan.columns, *map(native, available_natives)])
-        reader = con.cursor().execute(f"SELECT {columns} FROM {events}").to_arrow_reader(BATCH_ROWS)  # noqa: S608
-        found = [Batch(con, batch, plan, available_natives).matches() for batch in reader if len(batch)]
-        return pa.concat_tables([found_none, *found])
->>>>>>> e2e
 
     def _plan(self, source_name: str) -> Plan:
         if source_name not in self._plans:
