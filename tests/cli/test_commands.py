@@ -173,7 +173,7 @@ def test_ingest_twice(trailkeep: Program, logs: Path, tmp_path: Path) -> None:
     assert "trail.json: 1 of " in first.err
     assert "see `trailkeep quarantine list`" in first.err
     assert again.code == 0
-    assert "nothing new was stored: 2 files already stored" in again.out
+    assert "nothing new was stored; of the files: 2 already stored" in again.out
     assert again.err == ""
 
 
