@@ -1,8 +1,6 @@
-"""The program in this process: arguments in, exit code and what it printed out."""
+"""Logs of two sources, one record of them bad, and a lake that holds them."""
 
 import sys
-from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
@@ -16,32 +14,6 @@ version account-id interface-id srcaddr dstaddr srcport dstport protocol packets
 2 111122223333 eni-0a1b2c3d4e5f60718 198.51.100.7 10.0.0.5 41000 22 6 4 240 1794902400 1794902460 REJECT OK
 2 111122223333 eni-0a1b2c3d4e5f60718 10.0.0.5 198.51.100.7 443 50123 6 9 5400 1794902400 1794902460 ACCEPT OK
 """
-
-
-@dataclass(frozen=True)
-class Done:
-    """What became of the program."""
-
-    code: int
-    out: str
-    err: str
-
-
-Program = Callable[..., Done]
-
-
-@pytest.fixture
-def trailkeep(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Program:
-    def call(*arguments: str | Path) -> Done:
-        monkeypatch.setattr(sys, "argv", ["trailkeep", *map(str, arguments)])
-        with pytest.raises(SystemExit) as exited:
-            run()
-        printed = capsys.readouterr()
-        code = exited.value.code
-        assert isinstance(code, int)
-        return Done(code, printed.out, printed.err)
-
-    return call
 
 
 @pytest.fixture(scope="session")

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 import typer
 
-from tests.cli.conftest import Program
+from tests.conftest import Program
 from trailkeep.cli.main import app
 
 

@@ -107,9 +107,9 @@ def _why(report: Report) -> str:
 
 
 def _fate(entry: ObjectEntry) -> str:
-    if entry.kind == "digest" and not entry.duplicate:
-        return "digests of CloudTrail, kept in the ledger"
-    return "quarantined" if entry.quarantined else entry.reason or "stored"
+    if entry.quarantined:
+        return "quarantined"
+    return entry.reason or ("digests of CloudTrail, kept in the ledger" if entry.kind == "digest" else "stored")
 
 
 def _first(pairs: list[tuple[str, str]]) -> list[tuple[str, str]]:

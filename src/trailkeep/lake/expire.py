@@ -29,9 +29,10 @@ def expire_snapshots(home: Home, before: datetime) -> int:
 def remove_orphans(home: Home, before: datetime) -> int:
     """Remove files that no snapshot and no batch names and that were last written before `before`."""
     failpoint("compact.orphans.before")
-    # This order matters: a batch that finishes in between is in both, never in neither.
-    busy = tuple(batch_id for batch_id, _, _ in unfinished(home.state))
-    named = _named(events_table(home)) | _named(sightings_table(home))
+    with home.commit_lock():  # or a commit's own files, not named yet, would count as left over
+        # This order matters: a batch that finishes in between is in both, never in neither.
+        busy = tuple(batch_id for batch_id, _, _ in unfinished(home.state))
+        named = _named(events_table(home)) | _named(sightings_table(home))
     removed = 0
     for path in _old_files(home.warehouse, before):
         if str(path) not in named and not (busy and path.name.startswith(busy)):

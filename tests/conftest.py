@@ -1,0 +1,36 @@
+"""The program in this process: arguments in, exit code and what it printed out."""
+
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from trailkeep.cli.main import run
+
+
+@dataclass(frozen=True)
+class Done:
+    """What became of the program."""
+
+    code: int
+    out: str
+    err: str
+
+
+Program = Callable[..., Done]
+
+
+@pytest.fixture
+def trailkeep(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Program:
+    def call(*arguments: str | Path) -> Done:
+        monkeypatch.setattr(sys, "argv", ["trailkeep", *map(str, arguments)])
+        with pytest.raises(SystemExit) as exited:
+            run()
+        printed = capsys.readouterr()
+        code = exited.value.code
+        assert isinstance(code, int)
+        return Done(code, printed.out, printed.err)
+
+    return call
