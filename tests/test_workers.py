@@ -55,7 +55,7 @@ def test_an_error_in_a_worker_arrives_here() -> None:
 @pytest.mark.parametrize("workers", [2, 3, 4])
 def test_a_dead_worker_is_a_clear_error(workers: int, capfd: pytest.CaptureFixture[str]) -> None:
     with (
-        pytest.raises(TrailkeepError, match="a worker process died.*run this again"),
+        pytest.raises(TrailkeepError, match=r"a worker process died.*run this again"),
         open_pool(Echo, workers) as submit,
     ):
         # The first job goes to another process; this one does the last ones meanwhile.

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Protocol
 
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from trailkeep.collect.files import Fetched
 from trailkeep.core.errors import InputError
@@ -150,8 +151,11 @@ class Intake:
 
 
 def raw_table(records: ObjectRecords, object_id: str, moment: datetime | None) -> pa.Table:
-    """What the mapper takes, and raw_sha256 beside it; `moment` is the time in the object's key."""
+    """What the mapper takes, with raw_sha256 and raw_escaped beside it; `moment` is the time in the object's key."""
+    table = to_table(records, object_id, moment)
     digests = sha256s(records)
-    rows = len(digests) // 32
-    fixed = pa.FixedSizeBinaryArray.from_buffers(pa.binary(32), rows, [None, pa.py_buffer(digests)])
-    return to_table(records, object_id, moment).append_column("raw_sha256", fixed.cast(pa.binary()))
+    fixed = pa.FixedSizeBinaryArray.from_buffers(pa.binary(32), len(table), [None, pa.py_buffer(digests)])
+    escaped: pa.Array | pa.ChunkedArray = pa.nulls(len(table), pa.bool_())
+    if records.escaped:
+        escaped = pc.is_in(table["record_no"], pa.array(records.escaped, pa.int32()))
+    return table.append_column("raw_sha256", fixed.cast(pa.binary())).append_column("raw_escaped", escaped)

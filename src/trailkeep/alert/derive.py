@@ -155,7 +155,7 @@ def _join(known: list[Happening], signals: list[Signal], window: timedelta) -> l
 
 def _write(connection: Connection, happenings: list[Happening], now: datetime) -> None:
     """Bring changed happenings into the tables, a statement for each kind of change."""
-    new = [h for h in happenings if h.id is None]
+    new = sorted((h for h in happenings if h.id is None), key=lambda h: (h.first, h.signals[0].rule_uid))
     # The transaction holds the only write lock, so the next numbers are ours.
     first = (connection.execute(select(func.max(alerts.c.id))).scalar() or 0) + 1
     for number, happening in enumerate(new, start=first):

@@ -42,19 +42,14 @@ def demo(
         )
         tell(ingest(settings, files, cores(None)), files)
     print(f"\nWhat {len(pack.rules)} rules found, most severe first:\n")
-    write_rows(
-        desk.list_alerts(lake.state, level="medium").select(
-            ["id", "level", "title", "subject", "events", "first_time"]
-        ),
-        "table",
-        sys.stdout,
-    )
+    found = desk.list_alerts(lake.state, level="medium")
+    write_rows(found.select(["id", "level", "title", "subject", "events", "first_time"]), "table", sys.stdout)
     console = Console(highlight=False, markup=False, soft_wrap=True)
     console.print("\nGo on from here, for example:")
     program = "trailkeep" if shutil.which("trailkeep") else Path(sys.argv[0])
     counted = f"SELECT event_name, count(*) FROM events WHERE user_name = '{day.leaked_user}' GROUP BY ALL"  # noqa: S608
     for step in (
-        "alerts show 1",
+        f"alerts show {found['id'][0]}",
         "alerts list --status open",
         f"search {day.access_key}",
         f"search 'src_ip:{day.attacker_ip} and error_code:*' --explain",

@@ -102,6 +102,7 @@ BOOKKEEPING = _columns(
     ("ingest_time", "TIMESTAMP WITH TIME ZONE", "ingest_time"),
     ("raw_format", T, "raw_format"),
     ("raw_data", T, "raw_data"),
+    ("raw_escaped", "BOOLEAN", "raw_escaped"),  # true: bytes that are no UTF-8 stand in raw_data as \xNN
 )
 
 EVENTS = MAPPED + BOOKKEEPING

@@ -24,7 +24,7 @@ RAW = pa.schema(
     ]
 )
 _KEPT = ("object_id", "record_no", "raw_format", "raw_data")
-_ADDED = ("raw_sha256",)
+_ADDED = ("raw_sha256", "raw_escaped")
 
 
 @dataclass(frozen=True)
@@ -32,7 +32,7 @@ class Mapped:
     """Every record of a batch, once.
 
     `events`: the columns of core.columns.MAPPED, `$native` texts, map_version, object_id, record_no,
-    raw_format and raw_data, and raw_sha256 where the batch has it. `rejected`: object_id, record_no,
+    raw_format and raw_data, and raw_sha256 and raw_escaped where the batch has them. `rejected`: object_id, record_no,
     raw_format, raw_data and `reason`.
     """
 
