@@ -1,39 +1,55 @@
 """Log files in, OCSF 1.5.0 events as JSON lines out; nothing is stored."""
 
+from collections import defaultdict
 from collections.abc import Iterator
+
+import pyarrow as pa
 
 from trailkeep.collect.files import Fetched, LogFile, fetch
 from trailkeep.core.errors import InputError
-from trailkeep.engine.duckdb import Connection, connect
+from trailkeep.core.source import Source
+from trailkeep.engine.duckdb import connect
 from trailkeep.intake import Reading
-from trailkeep.normalize.ocsf import to_ocsf
+from trailkeep.normalize.ocsf import OcsfMapper
 from trailkeep.normalize.read import key_time, read_object
-from trailkeep.normalize.records import to_table
+from trailkeep.normalize.records import ObjectRecords, to_table
 
 Problems = list[tuple[str, str]]
+_ROWS = 10_000  # mapped at once
 
 
 def ocsf_lines(reading: Reading, files: list[LogFile]) -> Iterator[tuple[list[bytes], Problems]]:
-    """The events of each file, and what of it could not be read: (key, reason)."""
-    connection = connect(threads=1)
+    """Portions of events, and what of the files could not be read: (key, reason)."""
+    mapper = OcsfMapper(connect(threads=1))
     for group in fetch(files):
+        # Files of a group are mapped together: a statement costs more than the records of a small file.
+        tables: dict[str, list[pa.Table]] = defaultdict(list)
         for file in group:
-            yield _lines(connection, reading, file)
+            records, problems = _read(reading, file)
+            yield [], problems
+            if records is not None and records.source is not None:
+                table = to_table(records, records.sha256[:32], key_time(file.key))
+                tables[records.source].append(table.append_column("key", pa.repeat(file.key, len(table))))
+        for name, parts in tables.items():
+            yield from _mapped(mapper, reading.sources[name], pa.concat_tables(parts))
 
 
-def _lines(connection: Connection, reading: Reading, file: Fetched) -> tuple[list[bytes], Problems]:
+def _read(reading: Reading, file: Fetched) -> tuple[ObjectRecords | None, Problems]:
+    """The records of a file, if it has any, and what is wrong with it."""
     if file.error:
-        return [], [(file.key, file.error)]
+        return None, [(file.key, file.error)]
     try:
         records = read_object(file.data, file.key, reading.sources, source=reading.source, limit=reading.limit)
     except InputError as error:
-        return [], [(file.key, str(error))]
+        return None, [(file.key, str(error))]
     if records.source is None or records.kind not in ("events", "empty"):
-        return [], [(file.key, records.reason or f"is a {records.kind} file; it holds no events")]
+        return None, [(file.key, records.reason or f"is a {records.kind} file; it holds no events")]
     problems = [(file.key, f"at byte {piece.position}: {piece.reason}") for piece in records.bad]
-    if not records.count:
-        return [], problems
-    raw = to_table(records, records.sha256[:32], key_time(file.key))
-    events = to_ocsf(connection, reading.sources[records.source], raw)
-    rejected = events.rejected.select(["record_no", "reason"]).to_pylist()
-    return events.lines, problems + [(file.key, f"record {row['record_no']}: {row['reason']}") for row in rejected]
+    return records if records.count else None, problems
+
+
+def _mapped(mapper: OcsfMapper, source: Source, raw: pa.Table) -> Iterator[tuple[list[bytes], Problems]]:
+    for start in range(0, len(raw), _ROWS):
+        events = mapper.map(source, raw.slice(start, _ROWS))
+        rejected = events.rejected.select(["key", "record_no", "reason"]).to_pylist()
+        yield events.lines, [(row["key"], f"record {row['record_no']}: {row['reason']}") for row in rejected]

@@ -22,17 +22,31 @@ class OcsfEvents:
     rejected: pa.Table
 
 
+class OcsfMapper:
+    """Maps batches of raw records over one engine connection."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+        self._statements: dict[str, str] = {}
+
+    def map(self, source: Source, raw: pa.Table) -> OcsfEvents:
+        """`raw` has the columns of normalize.mapping.RAW. Attributes without a value are left out."""
+        if source.name not in self._statements:
+            self._statements[source.name] = ocsf_json_select(source, "raw_records")
+        self._connection.register("raw_records", raw)
+        try:
+            rows = self._connection.execute(self._statements[source.name]).to_arrow_table()
+        finally:
+            self._connection.unregister("raw_records")
+        accepted = pc.is_null(rows["reject"])
+        events = rows["event"].filter(accepted).to_pylist()
+        lines = [msgspec.json.encode(_pruned(msgspec.json.decode(event))) for event in events]
+        return OcsfEvents(lines, raw.append_column("reason", rows["reject"]).filter(pc.invert(accepted)))
+
+
 def to_ocsf(connection: Connection, source: Source, raw: pa.Table) -> OcsfEvents:
-    """`raw` has the columns of normalize.mapping.RAW. Attributes without a value are left out."""
-    connection.register("raw_records", raw)
-    try:
-        rows = connection.sql(ocsf_json_select(source, "raw_records")).to_arrow_table()
-    finally:
-        connection.unregister("raw_records")
-    accepted = pc.is_null(rows["reject"])
-    events = rows["event"].filter(accepted).to_pylist()
-    lines = [msgspec.json.encode(_pruned(msgspec.json.decode(event))) for event in events]
-    return OcsfEvents(lines, raw.append_column("reason", rows["reject"]).filter(pc.invert(accepted)))
+    """One batch, mapped."""
+    return OcsfMapper(connection).map(source, raw)
 
 
 def _pruned(node: dict[str, Any]) -> dict[str, Any]:
