@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from bench.generator import generate
+from tests.content.conftest import real_samples as real_samples
 from tests.e2e.picture import Picture, picture
 from tests.e2e.program import run
 from trailkeep.core.source import SHIPPED
