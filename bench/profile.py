@@ -28,7 +28,7 @@ def main() -> None:
     bench = prepare(args.work.resolve(), args.events, 1)
     rules = args.rules or bench.shipped
     started = time.process_time()
-    from trailkeep.cli.main import app
+    from trailkeep.cli.main import build
 
     imported = time.process_time()
     profiler = cProfile.Profile(time.process_time)
@@ -37,7 +37,7 @@ def main() -> None:
         command += ["--rules", str(rules)] if rules else ["--no-rules"]
         profiler.enable()
         try:
-            app(command, standalone_mode=False)
+            build(command[:1])(command, standalone_mode=False)
         finally:
             profiler.disable()
     total = time.process_time() - imported

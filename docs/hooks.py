@@ -12,7 +12,7 @@ import typer
 from mkdocs.config.defaults import MkDocsConfig
 from mkdocs.structure.files import File, Files
 
-from trailkeep.cli.main import app
+from trailkeep.cli.main import build
 from trailkeep.cli.setup import SHIPPED_RULES
 from trailkeep.core.columns import BOOKKEEPING, MAPPED, SIGHTINGS, Column
 from trailkeep.core.levels import LEVELS
@@ -31,7 +31,7 @@ def on_files(files: Files, config: MkDocsConfig) -> Files:
 
 def commands() -> Iterator[tuple[str, Any]]:
     """Every command that does something, with its words: `trailkeep alerts list`."""
-    yield from _commands("trailkeep", typer.main.get_command(app))
+    yield from _commands("trailkeep", typer.main.get_command(build()))
 
 
 def _commands(words: str, command: Any) -> Iterator[tuple[str, Any]]:

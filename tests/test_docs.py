@@ -17,7 +17,7 @@ import pytest
 import typer
 
 from docs import hooks
-from trailkeep.cli.main import app
+from trailkeep.cli.main import build
 from trailkeep.core.columns import EVENTS, SIGHTINGS
 from trailkeep.core.source import load_source, load_sources
 from trailkeep.detect.rules import load_rules
@@ -217,4 +217,4 @@ def test_the_site_builds_and_fetches_nothing_from_elsewhere(tmp_path: Path) -> N
 
 
 def test_program_is_the_one_introspected() -> None:
-    assert typer.main.get_command(app).name == "trailkeep"
+    assert typer.main.get_command(build()).name == "trailkeep"

@@ -13,7 +13,7 @@ import pytest
 import typer
 
 from tests.conftest import Program
-from trailkeep.cli.main import app
+from trailkeep.cli.main import build
 
 
 def commands(group: Any, path: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], Any]]:
@@ -24,7 +24,7 @@ def commands(group: Any, path: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str
             yield (*path, name), command
 
 
-COMMANDS = dict(commands(typer.main.get_command(app)))
+COMMANDS = dict(commands(typer.main.get_command(build())))
 each_command = pytest.mark.parametrize("path", COMMANDS, ids=" ".join)
 PRINT_ROWS = [
     path for path, c in COMMANDS.items() if any(p.name == "format" for p in c.params) and path != ("normalize",)

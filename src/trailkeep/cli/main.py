@@ -1,37 +1,55 @@
 """The `trailkeep` program: its commands, and what becomes of errors."""
 
 import sys
+from collections.abc import Iterable
+from importlib import import_module
 
 import typer
 
-from trailkeep.cli import alerts, care, demo, ingest, query, rules, sources
 from trailkeep.core.errors import TrailkeepError, UsageError
 
-app = typer.Typer(
-    name="trailkeep",
-    help="Security logs of AWS accounts and applications: stored, searched, watched.",
-    no_args_is_help=True,
-    pretty_exceptions_enable=False,
-    rich_markup_mode=None,
-)
-app.command()(demo.demo)
-app.command()(ingest.ingest)
-app.command()(ingest.normalize)
-app.command()(ingest.hunt)
-app.command()(query.search)
-app.command()(query.sql)
-app.command()(care.status)
-app.command()(care.compact)
-app.add_typer(alerts.app, name="alerts")
-app.add_typer(rules.app, name="rules")
-app.add_typer(sources.app, name="sources")
-app.add_typer(care.quarantine, name="quarantine")
+# Command -> where it is: importing them all takes longer than most commands run.
+_COMMANDS = {
+    "demo": "demo:demo",
+    "ingest": "ingest:ingest",
+    "normalize": "ingest:normalize",
+    "hunt": "ingest:hunt",
+    "search": "query:search",
+    "sql": "query:sql",
+    "status": "care:status",
+    "compact": "care:compact",
+    "alerts": "alerts:app",
+    "rules": "rules:app",
+    "sources": "sources:app",
+    "quarantine": "care:quarantine",
+}
+
+
+def build(commands: Iterable[str] = _COMMANDS) -> typer.Typer:
+    """The program with these commands, all of them unless told otherwise."""
+    app = typer.Typer(
+        name="trailkeep",
+        help="Security logs of AWS accounts and applications: stored, searched, watched.",
+        no_args_is_help=True,
+        pretty_exceptions_enable=False,
+        rich_markup_mode=None,
+    )
+    app.callback()(lambda: None)  # a program of one command would have no command names
+    for name in commands:
+        module, _, attribute = _COMMANDS[name].partition(":")
+        command = getattr(import_module(f"trailkeep.cli.{module}"), attribute)
+        if isinstance(command, typer.Typer):
+            app.add_typer(command, name=name)
+        else:
+            app.command(name)(command)
+    return app
 
 
 def run() -> None:
     """Entry point of the program. Exit codes: 0 done, 1 failed or something was found, 2 wrong usage."""
+    asked = sys.argv[1:2]
     try:
-        app()
+        build(asked if asked and asked[0] in _COMMANDS else _COMMANDS)()
     except UsageError as error:
         _say(error, 2)
     except TrailkeepError as error:

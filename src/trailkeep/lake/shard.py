@@ -38,12 +38,13 @@ def write_events(folder: Path, name: str, events: pa.Table, schema: pa.Schema, l
 
     `schema` carries the Iceberg field ids; columns that are null throughout are left out.
     """
-    events = sort(events.append_column("day", events["time"].cast(pa.date32())), ("source", "day", *SORT_ORDER))
-    for number, (source, day, start, length) in enumerate(_partitions(events)):
+    events = events.select([n for n in events.column_names if events[n].null_count < len(events)])
+    events = events.append_column("day", events["time"].cast(pa.date32()))
+    for number, (source, day, rows) in enumerate(_partitions(events)):
         path = folder / f"source={source}" / f"day={day}" / f"{name}-{number:03d}.parquet"
         path.parent.mkdir(parents=True, exist_ok=True)
         failpoint("file.before")
-        write_file(path, events.slice(start, length), schema, level)
+        write_file(path, _taken(events, rows), schema, level)
         failpoint("file.after")
         yield str(path)
 
@@ -78,19 +79,31 @@ def _leaf(field: pa.Field) -> str:
     return f"{field.name}.list.element" if pa.types.is_large_list(field.type) else str(field.name)
 
 
-def _partitions(events: pa.Table) -> Iterator[tuple[str, date, int, int]]:
-    """(source, day, first row, rows) of each partition of sorted events."""
-    counted = events.group_by(["source", "day"], use_threads=False).aggregate([([], "count_all")])
+def _partitions(events: pa.Table) -> Iterator[tuple[str, date, pa.Array]]:
+    """(source, day, sorted row numbers) of each partition of `events`."""
+    order = _order(events, ("source", "day", *SORT_ORDER))
+    counted = events.group_by(["source", "day"]).aggregate([([], "count_all")])
     start = 0
-    for row in counted.to_pylist():
-        yield row["source"], row["day"], start, row["count_all"]
+    for row in counted.sort_by([("source", "ascending"), ("day", "ascending")]).to_pylist():
+        yield row["source"], row["day"], order.slice(start, row["count_all"])
         start += row["count_all"]
+
+
+def _taken(events: pa.Table, rows: pa.Array) -> pa.Table:
+    """The `rows` of `events`. Days follow each other in a batch, so that little besides is touched."""
+    ends = pc.min_max(rows)
+    first, last = ends["min"].as_py(), ends["max"].as_py()
+    return events.slice(first, last - first + 1).take(pc.subtract(rows, ends["min"]))
 
 
 def sort(events: pa.Table, keys: tuple[str, ...] = SORT_ORDER) -> pa.Table:
     """`events` in the order of the table, ties as they were."""
+    return events.take(_order(events, keys))
+
+
+def _order(events: pa.Table, keys: tuple[str, ...]) -> pa.Array:
     kept = [name for name in keys if name in events.column_names]
-    return events.take(pc.sort_indices(events.select(kept), sort_keys=[(name, "ascending") for name in kept]))
+    return pc.sort_indices(events.select(kept), sort_keys=[(name, "ascending") for name in kept])
 
 
 def cast(column: pa.ChunkedArray, wanted: pa.DataType) -> pa.ChunkedArray:
