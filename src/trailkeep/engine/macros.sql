@@ -86,10 +86,9 @@ CREATE OR REPLACE TEMP MACRO token_entity(token) AS CASE
     WHEN is_ip(token[2:]) THEN token[2:]
 END;
 
--- The entity that a token of entity_tokens is, and the one that a value of an entity column is.
+-- The entity that a token of entity_tokens is.
 CREATE OR REPLACE TEMP MACRO entity_in(token) AS
     nullif(CASE WHEN starts_with(token, 'arn:') THEN arn_entity(token) ELSE token_entity(token) END, '');
-CREATE OR REPLACE TEMP MACRO entity_of(value) AS nullif(value, '');
 
 -- A time as RFC 3339 text in UTC, with a fraction of a second only where it has one.
 CREATE OR REPLACE TEMP MACRO rfc3339(moment) AS
