@@ -18,26 +18,21 @@ SELECT
         END
         WHEN 3002 THEN logon_activity
         WHEN 2004 THEN CASE r.insightDetails ->> 'state' WHEN 'Start' THEN 1 WHEN 'End' THEN 3 ELSE 99 END
-        ELSE CASE
-            WHEN verb IN (
-                'Get', 'List', 'Describe', 'Head', 'Lookup', 'Search', 'Query', 'Scan', 'Select', 'Read', 'View',
-                'Check', 'Preview', 'Estimate', 'Simulate', 'Validate', 'Download', 'Discover'
-            ) THEN 2
-            WHEN verb IN (
-                'Create', 'Run', 'Allocate', 'Add', 'Import', 'Register', 'Generate', 'Issue', 'Copy', 'Launch',
-                'Provision', 'Purchase', 'Request', 'Upload', 'Clone', 'Restore'
-            ) THEN 1
-            WHEN verb IN (
-                'Update', 'Put', 'Modify', 'Set', 'Change', 'Replace', 'Edit', 'Rename', 'Reset', 'Tag', 'Untag',
-                'Attach', 'Detach', 'Associate', 'Disassociate', 'Enable', 'Disable', 'Authorize', 'Revoke',
-                'Activate', 'Deactivate', 'Configure', 'Apply', 'Rotate', 'Promote', 'Upgrade', 'Move', 'Transfer'
-            ) THEN 3
-            WHEN verb IN (
-                'Delete', 'Terminate', 'Remove', 'Deregister', 'Purge', 'Destroy', 'Drop', 'Release', 'Unregister'
-            ) THEN 4
-            WHEN r.readOnly = 'true' THEN 2
-            ELSE 99
-        END
+        ELSE coalesce(MAP {
+                'Get': 2, 'List': 2, 'Describe': 2, 'Head': 2, 'Lookup': 2, 'Search': 2, 'Query': 2,
+                'Scan': 2, 'Select': 2, 'Read': 2, 'View': 2, 'Check': 2, 'Preview': 2, 'Estimate':
+                2, 'Simulate': 2, 'Validate': 2, 'Download': 2, 'Discover': 2,
+                'Create': 1, 'Run': 1, 'Allocate': 1, 'Add': 1, 'Import': 1, 'Register': 1,
+                'Generate': 1, 'Issue': 1, 'Copy': 1, 'Launch': 1, 'Provision': 1, 'Purchase': 1,
+                'Request': 1, 'Upload': 1, 'Clone': 1, 'Restore': 1,
+                'Update': 3, 'Put': 3, 'Modify': 3, 'Set': 3, 'Change': 3, 'Replace': 3, 'Edit': 3,
+                'Rename': 3, 'Reset': 3, 'Tag': 3, 'Untag': 3, 'Attach': 3, 'Detach': 3,
+                'Associate': 3, 'Disassociate': 3, 'Enable': 3, 'Disable': 3, 'Authorize': 3,
+                'Revoke': 3, 'Activate': 3, 'Deactivate': 3, 'Configure': 3, 'Apply': 3, 'Rotate':
+                3, 'Promote': 3, 'Upgrade': 3, 'Move': 3, 'Transfer': 3,
+                'Delete': 4, 'Terminate': 4, 'Remove': 4, 'Deregister': 4, 'Purge': 4, 'Destroy': 4,
+                'Drop': 4, 'Release': 4, 'Unregister': 4
+            }[verb], CASE WHEN r.readOnly = 'true' THEN 2 ELSE 99 END)
     END                                                             AS activity_id,
     CASE WHEN is_insight THEN 2 ELSE 1 END                          AS severity_id,
     CASE
