@@ -90,11 +90,13 @@ def tell(report: Report, files: list[LogFile]) -> None:
             print(f"  {name}: {count:,} events")
     if report.signals:
         print(f"  {report.signals:,} signals; see `trailkeep alerts list`")
-    for key, reason in _first([*report.unrecognised, *report.failed]):
-        print(f"{key}: {reason}", file=sys.stderr)
-    bad = [(e.key, f"{e.quarantined} of {e.records} records quarantined") for e in report.entries if e.quarantined]
-    for key, reason in _first(bad):
-        print(f"{key}: {reason}; see `trailkeep quarantine list`", file=sys.stderr)
+    _complain([*report.unrecognised, *report.failed])
+    bad = [
+        (e.key, f"{e.quarantined} of {e.records} records quarantined; see `trailkeep quarantine list`")
+        for e in report.entries
+        if e.quarantined
+    ]
+    _complain(bad)
     if not stored:
         print(f"nothing new was stored; of the files: {_why(report)}")
 
@@ -112,9 +114,11 @@ def _fate(entry: ObjectEntry) -> str:
     return entry.reason or ("digests of CloudTrail, kept in the ledger" if entry.kind == "digest" else "stored")
 
 
-def _first(pairs: list[tuple[str, str]]) -> list[tuple[str, str]]:
-    rest = len(pairs) - SHOWN
-    return pairs[:SHOWN] + ([(f"... and {rest} more", "")] if rest > 0 else [])
+def _complain(problems: list[tuple[str, str]]) -> None:
+    for key, reason in problems[:SHOWN]:
+        print(f"{key}: {reason}", file=sys.stderr)
+    if len(problems) > SHOWN:
+        print(f"... and {len(problems) - SHOWN:,} files more", file=sys.stderr)
 
 
 def normalize(
