@@ -10,6 +10,7 @@ import pytest
 import trailkeep
 from tests.e2e.picture import Picture, picture, sightings, stray_files
 from tests.e2e.program import PROGRAM, WORKERS_ONLY, run, succeed
+from tests.e2e.records import document, event_uid, good, packed, record
 
 CALL = re.compile(r'\bfailpoint\("([^"]+)"\)')
 # Read from the source, so that a new failpoint is tested without being named here.
@@ -84,4 +85,18 @@ def test_killed_compaction(fragmented: Fragmented, undisturbed: Picture, name: s
     succeed(*COMPACT, lake)
     assert picture(lake) == undisturbed
     assert sightings(lake) == fragmented.sightings
+    assert stray_files(lake) == set()
+
+
+@pytest.mark.parametrize("name", ["file.after", "snapshot.before", "snapshot.after", "ledger.after", "alerts.after"])
+def test_killed_retry(tmp_path: Path, name: str) -> None:
+    lake, bomb = tmp_path / "lake", tmp_path / "bomb.json.gz"
+    bomb.write_bytes(packed(document(*good(3), record(3, userAgent="A" * (2 << 20)))))
+    assert run("ingest", bomb, "--home", lake, "--limit-mb", "1").returncode == 1
+    assert run("quarantine", "retry", "--home", lake, failpoint=name).returncode == -signal.SIGKILL
+    succeed("quarantine", "retry", "--home", lake)
+    found = picture(lake)
+    assert {uid: count for (uid, _), count in found.events.items()} == {event_uid(n): 1 for n in range(4)}
+    assert found.totals == {"objects": 1, "records": 4, "stored": 4, "duplicate": 0, "quarantined": 0, "dropped": 0}
+    assert not found.quarantine
     assert stray_files(lake) == set()

@@ -38,6 +38,8 @@ def write_events(folder: Path, name: str, events: pa.Table, schema: pa.Schema, l
 
     `schema` carries the Iceberg field ids; columns that are null throughout are left out.
     """
+    if not len(events):
+        return
     events = events.select([n for n in events.column_names if events[n].null_count < len(events)])
     events = events.append_column("day", events["time"].cast(pa.date32()))
     for number, (source, day, rows) in enumerate(_partitions(events)):
