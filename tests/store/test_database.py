@@ -3,12 +3,14 @@
 from pathlib import Path
 
 import pytest
+from alembic import command
 from alembic.autogenerate import compare_metadata
+from alembic.config import Config
 from alembic.migration import MigrationContext
-from sqlalchemy import inspect, text
+from sqlalchemy import Engine, create_engine, inspect, text
 
 from trailkeep.core.errors import LakeError
-from trailkeep.store.database import HEAD, open_database, reading, sqlite_url
+from trailkeep.store.database import HEAD, MIGRATIONS, open_database, reading, sqlite_url
 from trailkeep.store.tables import metadata
 
 
@@ -20,9 +22,32 @@ def test_fresh_database_has_every_table(tmp_path: Path) -> None:
 
 
 def test_migrations_yield_the_tables_that_the_code_declares(tmp_path: Path) -> None:
-    engine = open_database(sqlite_url(tmp_path / "state.db"))
-    with reading(engine) as connection:
+    config = Config()
+    config.set_main_option("script_location", str(MIGRATIONS))
+    migrated = create_engine(sqlite_url(tmp_path / "migrated.db"))
+    with migrated.begin() as connection:
+        config.attributes["connection"] = connection
+        command.upgrade(config, "head")
         assert compare_metadata(MigrationContext.configure(connection), metadata) == []
+    made = open_database(sqlite_url(tmp_path / "made.db"))
+    assert everything(made) == everything(migrated)
+
+
+def everything(engine: Engine) -> dict[str, object]:
+    """Columns, keys and indexes of every table, and the version."""
+    with engine.connect() as connection:
+        found = inspect(connection)
+        tables = {
+            name: (
+                [str(column) for column in found.get_columns(name)],
+                found.get_pk_constraint(name),
+                sorted(map(str, found.get_foreign_keys(name))),
+                sorted(map(str, found.get_unique_constraints(name))),
+                sorted(map(str, found.get_indexes(name))),
+            )
+            for name in found.get_table_names()
+        }
+        return {**tables, "version": connection.execute(text("SELECT version_num FROM alembic_version")).scalar()}
 
 
 def test_reopened_database_keeps_its_rows(tmp_path: Path) -> None:

@@ -32,7 +32,6 @@ from trailkeep.ingest import BATCH_BYTES, Report
 from trailkeep.ingest import ingest as ingest_files
 from trailkeep.lake.home import create_home
 from trailkeep.lake.ledger import ObjectEntry
-from trailkeep.ocsf_lines import ocsf_lines
 
 PathsArgument = Annotated[list[str], typer.Argument(help="Files, folders or globs.", metavar="PATH...")]
 SHOWN = 20
@@ -134,6 +133,8 @@ def normalize(
     """
     if format != "jsonl":
         raise UsageError(f"no format {format!r} here: OCSF events nest, so they are printed as jsonl")
+    from trailkeep.ocsf_lines import ocsf_lines  # takes long to import, and no other command needs it
+
     unread = 0
     for lines, problems in ocsf_lines(setup.reading_of(sources, source, limit_mb), find_files(paths)):
         for line in lines:

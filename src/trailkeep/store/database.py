@@ -10,9 +10,15 @@ from sqlalchemy.exc import OperationalError
 from sqlalchemy.pool import ConnectionPoolEntry
 
 from trailkeep.core.errors import LakeError
+from trailkeep.store.tables import metadata
 
 MIGRATIONS = Path(__file__).parent / "migrations"
 HEAD = "0001"
+_VERSION_TABLE = """
+    CREATE TABLE alembic_version (
+        version_num VARCHAR(32) NOT NULL, CONSTRAINT alembic_version_pkc PRIMARY KEY (version_num)
+    )
+"""
 
 
 def sqlite_url(path: Path) -> str:
@@ -28,7 +34,9 @@ def open_database(url: str) -> Engine:
         event.listen(engine, "begin", _begin)
     try:
         version = _version(engine)
-        if version != HEAD:
+        if version is None:
+            _create(engine)
+        elif version != HEAD:
             _migrate(engine, version)
     except OperationalError as error:
         raise LakeError(f"{url}: cannot open the state database: {error.orig}") from error
@@ -60,7 +68,17 @@ def _version(engine: Engine) -> str | None:
         return connection.execute(text("SELECT version_num FROM alembic_version")).scalar()
 
 
-def _migrate(engine: Engine, version: str | None) -> None:
+def _create(engine: Engine) -> None:
+    """All tables as they are now. To run every migration instead takes as long as storing 5,000 events."""
+    with engine.begin() as connection:
+        if inspect(connection).has_table("alembic_version"):
+            return  # another process was faster
+        metadata.create_all(connection)
+        connection.execute(text(_VERSION_TABLE))
+        connection.execute(text("INSERT INTO alembic_version VALUES (:head)"), {"head": HEAD})
+
+
+def _migrate(engine: Engine, version: str) -> None:
     from alembic import command
     from alembic.config import Config
     from alembic.script import ScriptDirectory
@@ -68,7 +86,7 @@ def _migrate(engine: Engine, version: str | None) -> None:
     config = Config()
     config.set_main_option("script_location", str(MIGRATIONS))
     known = {script.revision for script in ScriptDirectory.from_config(config).walk_revisions()}
-    if version is not None and version not in known:
+    if version not in known:
         raise LakeError(f"{engine.url}: made by a newer Trailkeep (state schema {version}); update Trailkeep")
     with engine.begin() as connection:
         config.attributes["connection"] = connection
