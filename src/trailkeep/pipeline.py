@@ -12,7 +12,6 @@ from datetime import UTC, datetime
 import pyarrow as pa
 
 from trailkeep.collect.files import LogFile, fetch
-from trailkeep.core.memory import keep_freed_memory
 from trailkeep.detect.match import Matcher
 from trailkeep.detect.signals import make_signals
 from trailkeep.engine.duckdb import connect
@@ -52,7 +51,6 @@ class Worker:
 
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
-        keep_freed_memory()
         self.connection = connect(threads=1)
         self.mapper = Mapper(self.connection, settings.reading.cache)
 
