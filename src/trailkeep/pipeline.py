@@ -12,6 +12,7 @@ from datetime import UTC, datetime
 import pyarrow as pa
 
 from trailkeep.collect.files import LogFile, fetch
+from trailkeep.core.memory import expect_large_buffers
 from trailkeep.detect.match import Matcher
 from trailkeep.detect.signals import make_signals
 from trailkeep.engine.duckdb import connect
@@ -51,6 +52,7 @@ class Worker:
 
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
+        expect_large_buffers()
         self.connection = connect(threads=1)
         self.mapper = Mapper(self.connection, settings.reading.cache)
 

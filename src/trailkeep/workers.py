@@ -4,7 +4,6 @@ This process works too: while it waits for a result it does a job that no other 
 one more process, not two, and one worker none.
 """
 
-import gc
 import os
 import threading
 import time
@@ -121,7 +120,6 @@ _runner: Runner | None = None
 
 def _start(make: Callable[[], Runner], parent: int) -> None:
     global _runner
-    gc.set_threshold(100_000)  # as in the program itself
     threading.Thread(target=_die_with, args=(parent,), daemon=True).start()
     _runner = make()
 

@@ -96,7 +96,9 @@ def test_digest_files_are_no_events(read: Read, key: str) -> None:
     assert (broken.kind, len(broken.bad)) == ("digest", 1)
 
 
-@pytest.mark.parametrize("data", [b"", b" \r\n", gzip.compress(b"", mtime=0), trail(), b"[]", b"\xef\xbb\xbf", flow(HEADER)])
+@pytest.mark.parametrize(
+    "data", [b"", b" \r\n", gzip.compress(b"", mtime=0), trail(), b"[]", b"\xef\xbb\xbf", flow(HEADER)]
+)
 @pytest.mark.parametrize("key", ["file", DELIVERED])
 def test_nothing_in_it(read: Read, data: bytes, key: str) -> None:
     records = read(data, key)
