@@ -79,8 +79,10 @@ SELECT
     END                                                             AS "actor.user.type_id",
     -- A user needs a name, a uid or an account; AWS's own services have none of them.
     CASE
-        WHEN r.userIdentity.type IS NOT NULL AND r.userIdentity.arn IS NULL AND r.userIdentity.accountId IS NULL
-            THEN coalesce(r.userIdentity.invokedBy, r.userIdentity.principalId, r.userIdentity.type)
+        WHEN r.userIdentity.arn IS NULL AND r.userIdentity.accountId IS NULL
+                AND coalesce(r.userIdentity.type, r.userIdentity.principalId, r.userIdentity.accessKeyId) IS NOT NULL
+            THEN coalesce(
+                r.userIdentity.invokedBy, r.userIdentity.principalId, r.userIdentity.type, r.userIdentity.accessKeyId)
     END                                                             AS "actor.user.name?",
     r.userIdentity.userName                                         AS "actor.user.name",
     r.userIdentity.arn                                              AS "actor.user.uid",
