@@ -117,7 +117,7 @@ def _complain(problems: list[tuple[str, str]]) -> None:
     for key, reason in problems[:SHOWN]:
         print(f"{key}: {reason}", file=sys.stderr)
     if len(problems) > SHOWN:
-        print(f"... and {len(problems) - SHOWN:,} files more", file=sys.stderr)
+        print(f"... and {len(problems) - SHOWN} more files", file=sys.stderr)
 
 
 def normalize(
