@@ -15,11 +15,12 @@ from uuid import uuid4
 
 import pyarrow as pa
 
+from trailkeep.core.columns import SIGNAL_SOURCE
 from trailkeep.lake.commit import Batch, commit, intend
 from trailkeep.lake.home import Home, create_home
 from trailkeep.lake.ledger import ObjectEntry, mark_done, stored_files
 from trailkeep.lake.quarantine import QuarantineWriter
-from trailkeep.lake.reconcile import SIGNAL_SOURCE, reconcile
+from trailkeep.lake.reconcile import reconcile
 from trailkeep.lake.seal import merkle_root
 from trailkeep.lake.shard import Shard, write_events
 from trailkeep.lake.tables import events_arrow_schema, events_table

@@ -123,6 +123,8 @@ ENTITY_COLUMNS = (
 )
 BY_NAME = {column.name: column for column in EVENTS}
 BY_PATH = {column.path: column for column in EVENTS}
+# The source of signals, which are rows of the same table.
+SIGNAL_SOURCE = "trailkeep_signal"
 SORT_ORDER = ("account_uid", "service", "event_name", "time")
 
 # The second table: which data file holds which entity, derived by compaction.

@@ -5,11 +5,10 @@ from collections.abc import Sequence
 
 import pyarrow as pa
 
+from trailkeep.core.columns import SIGNAL_SOURCE
 from trailkeep.core.levels import severity_of
 from trailkeep.detect.rules import Rule
 from trailkeep.engine.duckdb import Connection
-
-SIGNAL_SOURCE = "trailkeep_signal"
 
 # A signal tells by itself what an alert needs; the event stays where it is, found by event_uid and record.
 _SIGNALS = """

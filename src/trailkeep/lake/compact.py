@@ -78,7 +78,7 @@ def compact(
     told how many of how many files are merged. Raises LakeError rather than commit a merge that lost a row.
     """
     report = CompactReport()
-    with home.compact_lock():
+    with home.only_one("compact"):
         reconcile(home)  # its batches still need their alerts: they stay for the next ingest to derive
         fresh = True
         while groups := list(_groups(current_files(events_table(home)), target_bytes, fresh)):

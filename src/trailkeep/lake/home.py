@@ -50,11 +50,6 @@ class Home:
         return self.path / "ledger"
 
     @property
-    def cache(self) -> Path:
-        """What can be made again: compiled rules."""
-        return self.path / "cache"
-
-    @property
     def catalog_url(self) -> str:
         """The Iceberg catalog's database."""
         return sqlite_url(self.path / "catalog.db")
@@ -68,12 +63,6 @@ class Home:
     def commit_lock(self) -> Iterator[None]:
         """Held by the one process that commits; released by the kernel when its holder dies. Reentrant."""
         with FileLock(self._lock("commit"), is_singleton=True):
-            yield
-
-    @contextmanager
-    def compact_lock(self) -> Iterator[None]:
-        """Held by the one process that compacts."""
-        with FileLock(self._lock("compact")):
             yield
 
     @contextmanager
@@ -118,7 +107,7 @@ def create_home(path: Path) -> Home:
     path.mkdir(parents=True, exist_ok=True)
     home = Home(path.resolve())
     _ = home.state  # first: it shows a process that comes at the same time, or after a crash, that this is a lake
-    for folder in (home.warehouse, home.quarantine, home.ledgers, home.cache):
+    for folder in (home.warehouse, home.quarantine, home.ledgers):
         folder.mkdir(exist_ok=True)
     return home
 

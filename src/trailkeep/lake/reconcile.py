@@ -3,12 +3,11 @@
 import pyarrow as pa
 from pyiceberg.expressions import And, EqualTo
 
+from trailkeep.core.columns import SIGNAL_SOURCE
 from trailkeep.lake.commit import landed, read_ledger, settle
 from trailkeep.lake.home import Home
 from trailkeep.lake.ledger import forget_intent, unfinished
 from trailkeep.lake.tables import events_table
-
-SIGNAL_SOURCE = "trailkeep_signal"
 
 
 def reconcile(home: Home) -> list[str]:

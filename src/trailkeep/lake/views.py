@@ -9,6 +9,7 @@ from functools import partial
 import pyarrow as pa
 from sqlglot import exp
 
+from trailkeep.core.columns import SIGNAL_SOURCE
 from trailkeep.core.ocsf import CLASSES
 from trailkeep.core.source import Source
 from trailkeep.engine.duckdb import Connection
@@ -16,7 +17,6 @@ from trailkeep.engine.guard import check_select
 from trailkeep.engine.reading import fetch_checked, iceberg_table
 from trailkeep.engine.view_select import class_select, makes, native_fields_select
 from trailkeep.lake.home import Home
-from trailkeep.lake.reconcile import SIGNAL_SOURCE
 from trailkeep.lake.snapshot import current_snapshot
 
 EVENTS = "events"

@@ -8,6 +8,7 @@ from ipaddress import ip_network
 
 from sqlglot import exp
 
+from trailkeep.core.columns import SIGNAL_SOURCE
 from trailkeep.core.errors import UsageError
 from trailkeep.core.source import Source
 from trailkeep.core.timespan import parse_interval
@@ -26,7 +27,6 @@ from trailkeep.investigate.search.query import (
     mistake,
     pieces,
 )
-from trailkeep.lake.reconcile import SIGNAL_SOURCE
 
 
 @dataclass(frozen=True)
