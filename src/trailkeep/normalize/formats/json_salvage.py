@@ -15,7 +15,6 @@ import msgspec
 
 from trailkeep.normalize.records import BadPiece, Slice
 
-
 _WINDOW = 16 * 1024 * 1024  # text held decoded at a time; half of it is the longest record that is found
 _SEPARATORS = b" \t\r\n,"
 _BETWEEN = re.compile(rb"[ \t\r\n,]*")
