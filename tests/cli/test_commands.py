@@ -13,7 +13,9 @@ import pytest
 import typer
 
 from tests.conftest import Program
+from tests.content.ocsf_schema import faults
 from trailkeep.cli.main import build
+from trailkeep.core.ocsf import CLASSES
 
 
 def commands(group: Any, path: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], Any]]:
@@ -236,3 +238,27 @@ def test_normalize_prints_one_event_a_line(trailkeep: Program, logs: Path) -> No
     assert done.code == 0
     assert {json.loads(line)["class_uid"] for line in done.out.splitlines()} == {4001}
     assert trailkeep("normalize", logs).code == 1  # a bad record
+
+
+def test_signals_are_valid_detection_findings(trailkeep: Program, lake: Path) -> None:
+    names = ", ".join(
+        sorted(CLASSES[2004].attributes - {"unmapped", "resources", "status_detail", "start_time", "start_time_dt"})
+    )
+    query = f"SELECT {names}, rule_uid, related_event FROM detection_finding WHERE source = 'trailkeep_signal'"
+    found = trailkeep("sql", query, "--home", lake, "--format", "jsonl")
+    assert found.code == 0, found.err
+    findings = [without_nulls(json.loads(line)) for line in found.out.splitlines()]
+    counted = trailkeep("sql", "SELECT count(*) AS n FROM signals", "--home", lake, "--format", "json")
+    assert [{"n": len(findings)}] == json.loads(counted.out)
+    assert findings
+    for finding in findings:
+        rule, event = finding.pop("rule_uid"), finding.pop("related_event")
+        assert faults(finding) == []
+        assert finding["finding_info"]["analytic"]["uid"] == rule
+        assert finding["finding_info"]["related_events"] == [{"uid": event}]
+
+
+def without_nulls(value: Any) -> Any:
+    if not isinstance(value, dict):
+        return value
+    return {name: without_nulls(inner) for name, inner in value.items() if inner is not None}

@@ -6,17 +6,35 @@ beside the objects, and conditions on them read no raw_data.
 """
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 
 from sqlglot import exp
 
-from trailkeep.core.columns import BY_NAME, BY_PATH, EVENTS
-from trailkeep.core.ocsf import CLASSES
+from trailkeep.core.columns import BY_NAME, BY_PATH, EVENTS, MAPPED, SIGNAL_SOURCE
+from trailkeep.core.ocsf import CLASSES, VERSION
 from trailkeep.core.source import Source
 from trailkeep.engine.mapping import RECORD, leaves, mapping, outputs_of, struct_value, tree_of, with_records
 
 _STORED = "stored."
 _PASSED = tuple(_STORED + column.name for column in EVENTS)
+
+
+FINDING = 2004
+# Columns that are no attribute of a class, or not as OCSF has it.
+_NOT_OCSF = frozenset({"source", "principal", "resources", "entities", "related_event"})
+_OF_SIGNALS = {
+    "category_uid": "class_uid // 1000",
+    "type_uid": "class_uid * 100 + activity_id",
+    "metadata.version": f"'{VERSION}'",
+    "metadata.profiles": "['cloud', 'datetime']",
+    "cloud.provider": "'AWS'",
+    "metadata.product.name": "'Trailkeep'",
+    "metadata.product.vendor_name": "'Trailkeep'",
+    "finding_info.analytic.name": "finding_title",
+    "finding_info.analytic.type_id": "1",  # rule
+    "finding_info.related_events": "[{'uid': related_event}]",
+    "raw_data": "raw_data",
+}
 
 
 def makes(source: Source, class_uid: int) -> bool:
@@ -46,6 +64,30 @@ def class_select(source: Source, relation: str, class_uid: int) -> exp.Select:
         select = select.with_(cte.alias, as_=cte.this)
     inner.set("with_", None)
     return select.with_("mapped", as_=inner)
+
+
+def signals_select(relation: str) -> exp.Select:
+    """Signals as OCSF detection findings, of stored columns alone, then these columns."""
+    named: dict[str, exp.Expr] = {c.path: exp.column(c.name, quoted=True) for c in MAPPED if c.name not in _NOT_OCSF}
+    named |= {path: exp.maybe_parse(sql, dialect="duckdb") for path, sql in _OF_SIGNALS.items()}
+    attributes = {
+        name: exp.alias_(struct_value(node), name, quoted=True)
+        for name, node in tree_of(_signal_leaves(named)).items()
+        if name in CLASSES[FINDING].attributes
+    }
+    names = {name.lower() for name in attributes}
+    rest = [exp.column(c.name, quoted=True) for c in EVENTS if c.name not in names]
+    signals = exp.column("source").eq(exp.Literal.string(SIGNAL_SOURCE))
+    return exp.select(*attributes.values(), *rest).from_(relation).where(signals)
+
+
+def _signal_leaves(named: dict[str, exp.Expr]) -> Iterator[tuple[str, exp.Expr]]:
+    for path, value in named.items():
+        if path in ("time", "end_time"):
+            yield path, exp.func("epoch_ms", value)
+            yield path + "_dt", value.copy()
+        else:
+            yield path, value
 
 
 def native_fields_select(source: Source, relation: str) -> exp.Select:

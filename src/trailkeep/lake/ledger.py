@@ -4,12 +4,11 @@ from collections.abc import Iterable
 from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime
 from hashlib import sha256
+from importlib import import_module
 from typing import Any
 
 import pyarrow as pa
 from sqlalchemy import Column, Connection, Engine, and_, delete, func, insert, not_, select, update
-from sqlalchemy.dialects.postgresql import insert as postgresql_insert
-from sqlalchemy.dialects.sqlite import insert as sqlite_insert
 
 from trailkeep.store.database import reading, utc
 from trailkeep.store.tables import batches, objects, quarantine
@@ -141,7 +140,7 @@ def record_batch(
     now = datetime.now(UTC)
     entry_rows = [asdict(entry) | {"batch_id": batch_id, "added": now} for entry in entries]
     piece_rows = [asdict(piece) | {"id": piece.id, "state": "open", "added": now} for piece in pieces]
-    upsert = sqlite_insert if state.dialect.name == "sqlite" else postgresql_insert
+    upsert = _insert(state)
     with state.begin() as connection:
         _supersede(connection, entries)
         if entry_rows:
@@ -151,6 +150,12 @@ def record_batch(
         for piece, records in resolved:
             _resolve(connection, piece, records)
         connection.execute(update(batches).where(batches.c.batch_id == batch_id).values(state="stored"))
+
+
+def _insert(state: Engine) -> Any:
+    """The INSERT of this database that can leave rows alone which are there already."""
+    # Imported here: only who commits needs it, and each process pays for imports.
+    return import_module(f"sqlalchemy.dialects.{state.dialect.name}").insert
 
 
 def _supersede(connection: Connection, entries: list[ObjectEntry]) -> None:

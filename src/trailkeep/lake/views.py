@@ -15,7 +15,7 @@ from trailkeep.core.source import Source
 from trailkeep.engine.duckdb import Connection
 from trailkeep.engine.guard import check_select
 from trailkeep.engine.reading import fetch_checked, iceberg_table
-from trailkeep.engine.view_select import class_select, makes, native_fields_select
+from trailkeep.engine.view_select import FINDING, class_select, makes, native_fields_select, signals_select
 from trailkeep.lake.home import Home
 from trailkeep.lake.snapshot import current_snapshot
 
@@ -53,7 +53,7 @@ def _views(sources: Mapping[str, Source]) -> dict[str, Callable[[], exp.Expr]]:
     }
     for uid, ocsf_class in CLASSES.items():
         makers = [source for source in sources.values() if makes(source, uid)]
-        if makers:
+        if makers or uid == FINDING:
             views[ocsf_class.name] = partial(_of_class, makers, uid)
     return views | {name: partial(native_fields_select, source, EVENTS) for name, source in sources.items()}
 
@@ -63,7 +63,10 @@ def _signals() -> exp.Expr:
 
 
 def _of_class(makers: list[Source], class_uid: int) -> exp.Expr:
-    first, *others = (class_select(source, EVENTS, class_uid) for source in makers)
+    parts = [class_select(source, EVENTS, class_uid) for source in makers]
+    if class_uid == FINDING:
+        parts.append(signals_select(EVENTS))
+    first, *others = parts
     union: exp.Query = first
     for other in others:
         union = exp.Union(this=union.subquery(), expression=other.subquery(), distinct=False, by_name=True)
