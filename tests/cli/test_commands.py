@@ -230,7 +230,7 @@ def test_status_names_what_is_in_quarantine_and_why(trailkeep: Program, lake: Pa
     assert set(rows) == {"aws_cloudtrail", "aws_vpc_flow"}
     for row in rows.values():
         assert row["records"] == row["stored"] + row["duplicate"] + row["quarantined"] + row["dropped"]
-    assert "in quarantine: 1 pieces: " in done.err
+    assert "in quarantine: 1 piece: " in done.err
 
 
 def test_normalize_prints_one_event_a_line(trailkeep: Program, logs: Path) -> None:

@@ -12,6 +12,7 @@ import pytest
 from tests.conftest import Done, Program
 from tests.e2e.picture import picture
 from tests.e2e.records import document, event_uid, flow, flows, good, packed, record
+from trailkeep.cli.output import counted
 from trailkeep.core.source import SHIPPED
 
 THREE = document(*good(3))
@@ -133,7 +134,7 @@ def test_one_bad_file(case: Case, trailkeep: Program, tmp_path: Path) -> None:
     assert account["quarantined"] == sum(found.quarantine.values())
     assert account["records"] == account["stored"] + account["quarantined"]
     assert (
-        f"1 files, {account['records']:,} records: {account['stored']} stored, "
+        f"1 file, {counted(account['records'], 'record')}: {account['stored']} stored, "
         f"0 already stored, {account['quarantined']} quarantined" in done.out
     )
     assert case.says in done.out
@@ -178,7 +179,7 @@ def test_the_same_content_under_other_names_is_stored_once(trailkeep: Program, t
     assert "3 files, 9 records: 3 stored, 6 already stored, 0 quarantined" in done.out
     (logs / "d.json").write_bytes(THREE)
     done = ingest(trailkeep, logs / "d.json", lake)
-    assert "1 files, 3 records: 0 stored, 3 already stored" in done.out
+    assert "1 file, 3 records: 0 stored, 3 already stored" in done.out
     found = picture(lake)
     assert {uid: count for (uid, _), count in found.events.items()} == {event_uid(n): 1 for n in range(3)}
     assert found.totals == {"objects": 4, "records": 12, "stored": 3, "duplicate": 9, "quarantined": 0, "dropped": 0}
@@ -234,13 +235,13 @@ def test_a_gzip_bomb_waits_in_quarantine_for_a_larger_limit(trailkeep: Program, 
     assert path.stat().st_size < 10_000
     done = ingest(trailkeep, path, lake, "--limit-mb", "1")
     assert done.code == 1
-    assert "1 files, 1 records: 0 stored, 0 already stored, 1 quarantined" in done.out
+    assert "1 file, 1 record: 0 stored, 0 already stored, 1 quarantined" in done.out
     assert "nothing new was stored; of the files: 1 quarantined" in done.out
     (piece,) = rows(trailkeep("quarantine", "list", "--home", lake, "--format", "jsonl"))
     assert piece["object"] == str(path)
     assert "decompresses to more than 1048576 bytes" in piece["reason"]
     retried = trailkeep("quarantine", "retry", "--home", lake, "--limit-mb", "1")
-    assert (retried.code, retried.out) == (1, "0 records stored, 1 pieces stay in the quarantine\n")
+    assert (retried.code, retried.out) == (1, "0 records stored, 1 piece left in the quarantine\n")
     check_retried_once(trailkeep, lake, 3, "--limit-mb", "16")
     assert picture(lake).totals == {
         **{"objects": 1, "records": 3, "stored": 3},
@@ -254,17 +255,17 @@ def test_a_bomb_is_stored_by_a_second_ingest_too(trailkeep: Program, tmp_path: P
     path.write_bytes(packed(document(*good(2), record(2, userAgent="A" * (3 << 20)))))
     ingest(trailkeep, path, lake, "--limit-mb", "1")
     assert ingest(trailkeep, path, lake).code == 0
-    assert trailkeep("quarantine", "retry", "--home", lake).out == "0 records stored, 0 pieces stay in the quarantine\n"
+    assert trailkeep("quarantine", "retry", "--home", lake).out == "0 records stored, 0 pieces left in the quarantine\n"
     assert sum(picture(lake).events.values()) == 3
 
 
 def check_retried_once(trailkeep: Program, lake: Path, stored: int, *options: str | Path) -> None:
     before = sum(picture(lake).events.values())
     done = trailkeep("quarantine", "retry", "--home", lake, *options)
-    assert (done.code, done.out) == (0, f"{stored} records stored, 0 pieces stay in the quarantine\n")
+    assert (done.code, done.out) == (0, f"{counted(stored, 'record')} stored, 0 pieces left in the quarantine\n")
     assert rows(trailkeep("quarantine", "list", "--home", lake, "--format", "jsonl")) == []
     again = trailkeep("quarantine", "retry", "--home", lake, *options)
-    assert (again.code, again.out) == (0, "0 records stored, 0 pieces stay in the quarantine\n")
+    assert (again.code, again.out) == (0, "0 records stored, 0 pieces left in the quarantine\n")
     found = picture(lake)
     assert sum(found.events.values()) == found.totals["stored"] == before + stored
     assert found.totals["records"] == found.totals["stored"] + found.totals["duplicate"] + found.totals["quarantined"]

@@ -55,7 +55,7 @@ def test_memory(large_file: tuple[Path, int], tmp_path: Path) -> None:
         time.sleep(0.05)
     done = finish(process)
     assert done.returncode == 0, done.stderr
-    assert f"1 files, {records:,} records: {records:,} stored" in done.stdout
+    assert f"1 file, {records:,} records: {records:,} stored" in done.stdout
     print(f"{most // MB} MB at most")
     assert 100 * MB < most < LIMIT
     counted = succeed(

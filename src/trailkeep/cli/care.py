@@ -17,7 +17,7 @@ from trailkeep.cli.options import (
     RulesOption,
     SourcesOption,
 )
-from trailkeep.cli.output import write_rows
+from trailkeep.cli.output import counted, write_rows
 from trailkeep.ingest import recover
 from trailkeep.lake import ledger
 from trailkeep.lake import quarantine as pieces
@@ -36,7 +36,7 @@ def status(home: HomeOption = DEFAULT_HOME, format: FormatOption = "table") -> N
     lake = open_home(home)
     write_rows(pa.Table.from_pylist(ledger.by_source(lake.state), schema=ledger.BY_SOURCE), format, sys.stdout)
     for row in pieces.reasons(lake.state):
-        print(f"in quarantine: {row['pieces']:,} pieces: {row['reason']}", file=sys.stderr)
+        print(f"in quarantine: {counted(row['pieces'], 'piece')}: {row['reason']}", file=sys.stderr)
 
 
 def compact(
@@ -56,7 +56,7 @@ def compact(
     recover(lake, {rule.id: rule.window for rule in setup.rules_of(rules).rules})
     done = compact_lake(lake, lambda: datetime.now(UTC), grace=timedelta(minutes=grace_minutes))
     print(
-        f"{done.merged:,} files merged into {done.written:,} ({done.rows:,} rows); "
+        f"{counted(done.merged, 'file')} merged into {done.written:,} ({counted(done.rows, 'row')}); "
         f"{done.expired:,} snapshots expired, {done.removed:,} unused files removed"
     )
 
@@ -91,5 +91,5 @@ def retry(
     reading = setup.reading_of(sources, None, limit_mb)
     matcher = setup.matcher_of(setup.rules_of(rules), dict(reading.sources))
     done = retry_pieces(setup.settings_of(lake, reading, matcher))
-    print(f"{done.stored:,} records stored, {done.left:,} pieces stay in the quarantine")
+    print(f"{counted(done.stored, 'record')} stored, {counted(done.left, 'piece')} left in the quarantine")
     raise typer.Exit(1 if done.left else 0)

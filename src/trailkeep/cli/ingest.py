@@ -22,7 +22,7 @@ from trailkeep.cli.options import (
     WorkersOption,
     cores,
 )
-from trailkeep.cli.output import write_rows
+from trailkeep.cli.output import counted, write_rows
 from trailkeep.collect.files import LogFile, find_files
 from trailkeep.core.errors import UsageError
 from trailkeep.core.levels import LEVELS
@@ -76,7 +76,7 @@ def tell(report: Report, files: list[LogFile]) -> None:
     """Say what was stored, and why what was not."""
     stored, duplicate, quarantined = (report.total(n) for n in ("stored", "duplicate", "quarantined"))
     print(
-        f"{len(files):,} files, {report.total('records'):,} records: {stored:,} stored, "
+        f"{counted(len(files), 'file')}, {counted(report.total('records'), 'record')}: {stored:,} stored, "
         f"{duplicate:,} already stored, {quarantined:,} quarantined"
     )
     if report.recovered:
@@ -86,9 +86,9 @@ def tell(report: Report, files: list[LogFile]) -> None:
         by_source[entry.source or "unknown"] += entry.stored
     for name, count in sorted(by_source.items()):
         if count:
-            print(f"  {name}: {count:,} events")
+            print(f"  {name}: {counted(count, 'event')}")
     if report.signals:
-        print(f"  {report.signals:,} signals; see `trailkeep alerts list`")
+        print(f"  {counted(report.signals, 'signal')}; see `trailkeep alerts list`")
     _complain([*report.unrecognised, *report.failed])
     bad = [
         (e.key, f"{e.quarantined} of {e.records} records quarantined; see `trailkeep quarantine list`")
@@ -117,7 +117,7 @@ def _complain(problems: list[tuple[str, str]]) -> None:
     for key, reason in problems[:SHOWN]:
         print(f"{key}: {reason}", file=sys.stderr)
     if len(problems) > SHOWN:
-        print(f"... and {len(problems) - SHOWN} more files", file=sys.stderr)
+        print(f"... and {counted(len(problems) - SHOWN, 'more file')}", file=sys.stderr)
 
 
 def normalize(
@@ -179,6 +179,9 @@ def hunt(
             print(f"{key}: {reason}", file=sys.stderr)
     if format != "jsonl":
         write_rows(pa.Table.from_pylist(total.matches, schema=MATCHES), format, sys.stdout)
-    print(f"{total.events:,} events in {len(files):,} files, {len(pack.rules)} rules", file=sys.stderr)
+    print(
+        f"{counted(total.events, 'event')} in {counted(len(files), 'file')}, {counted(len(pack.rules), 'rule')}",
+        file=sys.stderr,
+    )
     reached = fail_on is not None and any(LEVELS.index(level) >= LEVELS.index(fail_on) for level in levels)
     raise typer.Exit(1 if total.unread or reached else 0)
