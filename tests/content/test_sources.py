@@ -14,10 +14,8 @@ from hypothesis import strategies as st
 from content.ocsf_schema import faults
 from content.records import json_records, leaves, raw_table, read_text
 from trailkeep.core.columns import MAPPED
-from trailkeep.core.ocsf import CLASSES
 from trailkeep.core.source import Source, load_sources
 from trailkeep.engine.duckdb import connect
-from trailkeep.engine.mapping import native_select, ocsf_select
 from trailkeep.normalize.mapping import Mapper
 from trailkeep.normalize.ocsf import to_ocsf
 
@@ -116,20 +114,6 @@ def test_facts(source: str, sample: str, number: int, facts: dict[str, Any]) -> 
             assert not set(value) & set(result["entities"])
         else:
             assert at(result if path in ("principal", "rejected") else result["event"], path) == value, path
-
-
-@each_sample
-def test_views_read_the_same_events(source: Source, path: Path) -> None:
-    """One view a class and one of native fields, over the same records."""
-    raw, connection = records_of(source, path), connect()
-    connection.register("raw", raw)
-    events = [json.loads(line) for line in to_ocsf(connection, source, raw).lines]
-    for uid, ocsf_class in CLASSES.items():
-        rows = connection.sql(ocsf_select(source, "raw", uid)).to_arrow_table()
-        assert set(rows.column_names) <= ocsf_class.attributes
-        assert rows["type_uid"].to_pylist() == [e["type_uid"] for e in events if e["class_uid"] == uid]
-    assert connection.sql(ocsf_select(source, "raw")).to_arrow_table().num_rows == len(events)
-    assert connection.sql(native_select(source, "raw")).to_arrow_table().column_names == list(source.shape)
 
 
 @pytest.mark.parametrize("source", SOURCES.values(), ids=SOURCES.keys())

@@ -1,4 +1,4 @@
-"""A Source and a relation of raw records in, SELECTs out: stored columns, OCSF objects, native fields.
+"""A Source and a relation of raw records in, SELECTs out: stored columns, OCSF objects.
 
 The relation has the columns raw_data, raw_format, object_id, record_no and key_time (the time that the key of
 the record's object tells, or null). `map.sql` says what a record means; this module says how a record is
@@ -41,31 +41,17 @@ def stored_select(source: Source, relation: str) -> str:
     return _print(with_records(select, source, relation))
 
 
-def ocsf_select(source: Source, relation: str, class_uid: int | None = None) -> str:
-    """One row an accepted record: a column for each top-level OCSF attribute, objects as structs.
-
-    With a class: only its events and its attributes. Without: all events; attributes that an event's
-    class does not have are null. Times are milliseconds, with a TIMESTAMPTZ twin `<name>_dt`.
-    """
-    return _print(_ocsf(source, relation, class_uid, text=False))
-
-
 def ocsf_json_select(source: Source, relation: str) -> str:
     """One row a record, in order: `reject`, and `event`, the OCSF object as JSON text with its nulls.
 
-    Inside it, values that are JSON themselves (`data`, `unmapped`) are strings of JSON text.
+    Inside it, values that are JSON themselves (`data`, `unmapped`) are strings of JSON text. Times are milliseconds,
+    with an RFC 3339 twin `<name>_dt`; attributes that an event's class does not have are null.
     """
-    select = _ocsf(source, relation, None, text=True)
+    select = _ocsf(source, relation)
     fields = [exp.PropertyEQ(this=exp.to_identifier(p.alias), expression=p.this) for p in select.expressions]
     event = exp.func("to_json", exp.Struct(expressions=fields))
     select.set("expressions", [exp.column("reject"), exp.alias_(event, "event")])
-    select.set("where", None)
     return _print(select)
-
-
-def native_select(source: Source, relation: str) -> str:
-    """One row a record: its fields under their native names, as source.shape types them."""
-    return _print(with_records(exp.select("r.*").from_("records"), source, relation, whole=True))
 
 
 def _print(tree: exp.Expr) -> str:
@@ -112,11 +98,9 @@ def _rejection(outputs: dict[str, exp.Expr]) -> exp.Expr:
 # Parsing: raw_data -> the struct `r`, with no more fields than the SELECT reads.
 
 
-def with_records(
-    select: exp.Select, source: Source, relation: str, whole: bool = False, also: Sequence[str] = ()
-) -> exp.Select:
+def with_records(select: exp.Select, source: Source, relation: str, also: Sequence[str] = ()) -> exp.Select:
     """`select` from `records`: the relation's RECORD columns, those named in `also`, and the struct `r`."""
-    shape = source.shape if whole else _pruned(source.shape, set(_record_paths(select)))
+    shape = _pruned(source.shape, set(_record_paths(select)))
     kept = [exp.column(name, quoted=True) for name in (*RECORD, *also)]
     if source.format == "json":
         parsed = _sql("try(json_transform(raw_data, shape))").transform(_replacing(shape=_literal(shape)))
@@ -176,32 +160,26 @@ def _pruned(shape: dict[str, Any], paths: set[tuple[str, ...]]) -> dict[str, Any
 # OCSF form: outputs named by dotted paths -> nested objects.
 
 
-def _ocsf(source: Source, relation: str, class_uid: int | None, text: bool) -> exp.Select:
+def _ocsf(source: Source, relation: str) -> exp.Select:
     outputs = outputs_of(source)
     mapped = mapping(source).copy()
     renamed = [exp.alias_(outputs[name].copy(), name, quoted=True) for name in outputs if name != "reject"]
     kept = [exp.column(name) for name in ("raw_data", "object_id", "record_no")]
     mapped.set("expressions", [*renamed, exp.alias_(_rejection(outputs), "reject"), *kept])
 
-    tree = tree_of(leaves(outputs, text))
-    wanted = CLASSES[class_uid].attributes if class_uid else None
     projections = []
-    for name, node in tree.items():
-        if wanted is not None and name not in wanted:
-            continue
+    for name, node in tree_of(leaves(outputs, text=True)).items():
         value = struct_value(node)
         having = [uid for uid, c in CLASSES.items() if name in c.attributes]
-        if wanted is None and len(having) < len(CLASSES):
+        if len(having) < len(CLASSES):
             members = [exp.Literal.number(uid) for uid in having]
             value = exp.Case().when(exp.column("class_uid").isin(*members), value)
         projections.append(exp.alias_(value, name, quoted=True))
-    select = exp.select(*projections).from_("mapped").where("reject IS NULL")
-    if class_uid:
-        select = select.where(exp.column("class_uid").eq(class_uid))
+    select = exp.select(*projections).from_("mapped")
     inner = with_records(mapped, source, relation)
-    records = inner.args.pop("with_", None) or inner.args.pop("with", None)
-    for cte in records.expressions:
+    for cte in inner.ctes:
         select = select.with_(cte.alias, as_=cte.this)
+    inner.set("with_", None)
     return select.with_("mapped", as_=inner)
 
 
