@@ -105,6 +105,12 @@ def below(direct: str, doc: str, keys: Sequence[str]) -> str:
     return f"json_below({direct}, {doc}, {quoted(keys[-1])}, {found})"
 
 
+def hidden(doc: str, keys: Sequence[str]) -> str:
+    """Whether arrays of `doc` may lead to the last of `keys`, as json_below has it."""
+    key = quoted(f'"{keys[-1]}":')
+    return f"contains({doc}, {key}) AND contains({doc}, '[')"
+
+
 @dataclass(frozen=True)
 class Texts:
     """SQL of a field's text, of it in lower case, and of the list of its texts, which replaces both if not null."""

@@ -24,20 +24,22 @@ _SIGNALS = """
                 'rule': r.uid, 'version': r.version, 'title': r.title, 'level': r.level, 'tags': r.tags::JSON,
                 'source': e.source, 'event': e.event_uid, 'object': e.object_id, 'record': e.record_no
             })::VARCHAR AS raw_data
-        FROM matches m
-        JOIN matched_rules r ON r.rule = m.rule
-        JOIN batch e ON e.object_id = m.object_id AND e.record_no = m.record_no
+        FROM matched e
+        JOIN matched_rules r ON r.rule = e.rule
         ORDER BY e.object_id, e.record_no, r.uid
     )
 """
 
 
 def make_signals(connection: Connection, events: pa.Table, matches: pa.Table, rules: Sequence[Rule]) -> pa.Table:
-    """One row for each match on `events`; `matches` has object_id, record_no and rule, an index into `rules`."""
+    """One row for each of `matches` on `events`, of which there is at least one.
+
+    `matches` has `row`, an index into `events`, and `rule`, one into `rules`.
+    """
     facts = [_facts(number, rules[number]) for number in sorted(set(matches["rule"].to_pylist()))]
+    matched = events.select([name for name in _READ if name in events.column_names]).take(matches["row"])
     relations = {
-        "batch": events.select([name for name in _READ if name in events.column_names]),
-        "matches": matches,
+        "matched": matched.append_column("rule", matches["rule"]),
         "matched_rules": pa.Table.from_pylist(facts, schema=_FACTS),
     }
     for name, table in relations.items():
