@@ -33,7 +33,7 @@ class Batch:
         self.con, self.events, self.plan, self.available = con, events, plan, available
         self.coded: dict[int, Coded] = {}
         self.haystacks: dict[str, Haystack] = {}
-        self.order = pa.array(range(len(events)), pa.int64())
+        self.order = counted(len(events))
         self.groups = self._order_by_name()
 
     def matches(self) -> pa.Table:
@@ -147,12 +147,10 @@ class Batch:
         places = pc.inverse_permutation(self.order)
         chosen = picked.take(places)
         places = places.filter(chosen)
-        events = self.events if len(places) == len(self.events) else self.events.filter(chosen)
         masks = {need: mask.take(places) for need, mask in needs.items()}
-        found = Natives(self.con, events, self.plan, self.available, masks)
-        numbers = pa.array(range(len(places)), pa.int32())
-        zeros = pa.repeat(pa.scalar(0, pa.int32()), len(self.events))
-        rows = pc.replace_with_mask(zeros, chosen, numbers).take(self.order)
+        found = Natives(self.con, self.events, chosen, self.plan, self.available, masks)
+        zeros = pa.repeat(pa.scalar(0, pa.int64()), len(self.events))
+        rows = pc.replace_with_mask(zeros, chosen, counted(len(places))).take(self.order)
         self._take_natives(found, needs, rows)
 
     def _take_natives(self, found: Natives, needs: Collection[Need], rows: pa.Array) -> None:
@@ -180,3 +178,8 @@ class Batch:
         keys = one_batch(self.events.select(["object_id", "record_no"])).take(places)
         table = pa.Table.from_batches([keys]).append_column("rule", pa.concat_arrays(rules))
         return table.append_column("row", places.cast(pa.int64())).cast(MATCHES)
+
+
+def counted(rows: int) -> pa.Array:
+    """The numbers of `rows` rows."""
+    return pc.indices_nonzero(pa.repeat(True, rows)).cast(pa.int64())

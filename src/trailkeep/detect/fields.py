@@ -12,6 +12,8 @@ from trailkeep.core.source import Source
 from trailkeep.detect.tree import OTHER, TEXT, And, Node, Not, Null, Or, Pair, Test
 
 RAW = "raw_data"
+ANY_KEY = "*"
+"""Not a key of its own in a JSON path, even in quotes."""
 LOWERED = f"LOWER({TEXT})"
 
 

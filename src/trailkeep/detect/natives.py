@@ -10,7 +10,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from trailkeep.detect.documents import Documents
-from trailkeep.detect.fields import Field, Texts, below, column_name, hidden, holds, native, quoted
+from trailkeep.detect.fields import ANY_KEY, Field, Texts, below, column_name, hidden, holds, native, quoted
+from trailkeep.detect.needles import lowered
 from trailkeep.detect.plan import Ask, Need, Plan
 from trailkeep.detect.vocabulary import one_batch
 from trailkeep.engine.duckdb import Connection
@@ -19,12 +20,13 @@ EVENTS = "trailkeep_events"
 
 
 class Natives:
-    """The native fields of `events` on the rows where `needs`, masks in order of `events`, want them."""
+    """The native fields of the `chosen` rows of `events`; `needs` are masks over these."""
 
     def __init__(
         self,
         con: Connection,
         events: pa.Table,
+        chosen: pa.BooleanArray,
         plan: Plan,
         available: Collection[str],
         needs: Mapping[Need, pa.BooleanArray],
@@ -33,13 +35,13 @@ class Natives:
         self.numbers = {need: i for i, need in enumerate(needs)}
         wide = {plan.vocabularies[need.field].field.natives[0] for need in needs if isinstance(need, Ask)}
         ready = {column_name(top) for top in wide} & set(events.column_names)
-        ready = {name for name in ready if is_ascii(events.column(name))}
         query = self._query(self.numbers, ready, through_arrays=False)
-        table = events.select([name for name in events.column_names if name in query]).combine_chunks()
+        table = events.select([name for name in events.column_names if name in query])
+        table = (table if chosen.true_count == len(events) else table.filter(chosen)).combine_chunks()
         for i, mask in enumerate(needs.values()):
             table = table.append_column(f"need{i}", mask)
         for name in ready:
-            table = table.append_column(f"lower {name}", pc.ascii_lower(table.column(name)))
+            table = table.append_column(f"lower {name}", lowered(con, table.column(name).combine_chunks()))
         con.register(EVENTS, table)
         try:
             self._answer = one_batch(con.execute(query).to_arrow_table())
@@ -96,8 +98,9 @@ class Natives:
             elif one.path:
                 doc = native(one.natives[0])
                 direct = documents.value(one.natives[0], one.path)
-                column = below(direct, doc, one.path) if through_arrays else f"CAST({direct} AS VARCHAR)"
-                if not through_arrays:
+                whole = through_arrays or ANY_KEY in one.path
+                column = below(direct, doc, one.path) if whole else f"CAST({direct} AS VARCHAR)"
+                if not whole:
                     columns.append(f"need{i} AND {direct} IS NULL AND {hidden(doc, one.path)} AS a{i}")
             else:
                 column = one.sql
@@ -116,8 +119,3 @@ def wide_texts(index: int, field: Field, lowered_columns: Collection[str]) -> st
         lower = f"CASE WHEN starts_with({field.sql}, '{{') THEN {ready} ELSE {lower} END" if field.json else ready
     several = f", json_members({field.sql}) AS several{index}" if field.json else ""
     return f"{text} AS text{index}, {lower} AS lower{index}{several}"
-
-
-def is_ascii(texts: pa.Array) -> bool:
-    """Whether no text has a character beyond ASCII; lower case is then five times cheaper than in SQL."""
-    return bool(pc.all(pc.string_is_ascii(texts)).as_py())

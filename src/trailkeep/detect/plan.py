@@ -13,7 +13,7 @@ import pyarrow.compute as pc
 
 from trailkeep.core.columns import MAPPED
 from trailkeep.core.source import Source
-from trailkeep.detect.fields import RAW, Field, pair, quoted, resolve
+from trailkeep.detect.fields import ANY_KEY, RAW, Field, pair, quoted, resolve
 from trailkeep.detect.masks import Mask, simplified
 from trailkeep.detect.rules import Rule
 from trailkeep.detect.tree import TEXT, And, Node, Not, Null, Or, Pair, Test, fold, plain
@@ -158,7 +158,8 @@ class Plan:
         field, test = vocabulary.field, vocabulary.tests[ask.test]
         if field.natives == (RAW,) or not isinstance(test, Test):
             return True  # nearly every needle is somewhere in whole records
-        key = f'"{fold(field.path[-1])}":' if field.path and plain(field.path[-1]) else ""
+        last = field.path[-1] if field.path else ANY_KEY
+        key = f'"{fold(last)}":' if last != ANY_KEY and plain(last) else ""
         return Clue(field.natives[0], key, test.needles) if key or test.needles else True
 
 
