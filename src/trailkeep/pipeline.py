@@ -72,7 +72,7 @@ class Worker:
         matches = matcher.match(self.connection, events, source, natives)
         if not len(matches):
             return None
-        return make_signals(self.connection, events, matches, matcher.rules)
+        return make_signals(events, matches, matcher.rules)
 
 
 class ShardMaker:
