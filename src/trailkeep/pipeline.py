@@ -65,12 +65,14 @@ class Worker:
         intake.finish()
         return maker.close()
 
-    def detect(self, source: str, events: pa.Table) -> pa.Table:
-        """The signals that the rules raise on mapped events, as rows of the events table."""
+    def detect(self, source: str, events: pa.Table) -> pa.Table | None:
+        """The signals that the rules raise on mapped events, as rows of the events table; None if there are none."""
         matcher = self.settings.matcher
         natives = {name.removeprefix("$") for name in events.column_names if name.startswith("$")}
         matches = matcher.match(self.connection, events, source, natives)
-        return make_signals(self.connection, events, matches, matcher.rules)
+        if not len(matches):
+            return None
+        return make_signals(events, matches, matcher.rules)
 
 
 class ShardMaker:
@@ -154,8 +156,8 @@ class ShardMaker:
             events = pa.concat_tables(parts)
             signals = self._worker.detect(name, events)
             self._write(events.drop_columns([c for c in events.column_names if c.startswith("$")]))
-            self._write(signals)
-            if len(signals):
+            if signals is not None:
+                self._write(signals)
                 self._shard.signals.append(signals.drop_columns(["raw_data"]))
         self._events, self._bytes = {}, 0
 

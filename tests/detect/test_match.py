@@ -189,7 +189,7 @@ def test_a_matcher_is_pickled_with_its_rules_and_sources() -> None:
     events = Mapper(con).map(CLOUDTRAIL, raw_table([json.dumps(BASE)])).events
     copy = pickle.loads(pickle.dumps(matcher))
     assert copy.match(con, events, "aws_cloudtrail", CLOUDTRAIL.natives).to_pylist() == [
-        {"object_id": "0" * 32, "record_no": 0, "rule": 0}
+        {"object_id": "0" * 32, "record_no": 0, "rule": 0, "row": 0}
     ]
 
 

@@ -57,7 +57,12 @@ class Happening:
 
 def read_signals(table: pa.Table) -> list[Signal]:
     """The rows of source `trailkeep_signal` as signals."""
-    return [_signal(row) for row in table.to_pylist()]
+    none = [None] * len(table)
+    columns = [table[name].to_pylist() if name in table.column_names else none for name in _READ]
+    return [
+        Signal(rule, title, level_of(grade), *_subject(who, ip, account), time, event, name, account, region, ip, *at)
+        for who, ip, account, rule, title, grade, time, event, name, region, *at in zip(*columns, strict=True)
+    ]
 
 
 def derive(connection: Connection, signals: Iterable[Signal], windows: Mapping[str, int], now: datetime) -> int:
@@ -66,37 +71,40 @@ def derive(connection: Connection, signals: Iterable[Signal], windows: Mapping[s
     groups: dict[tuple[str, str], list[Signal]] = defaultdict(list)
     for signal in fresh:
         groups[signal.rule_uid, signal.subject].append(signal)
-    known = _current(connection, groups.keys())
+    widths = {rule: timedelta(seconds=windows.get(rule, DEFAULT_WINDOW)) for rule, _ in groups}
+    known = _current(connection, groups, widths)
     changed: list[Happening] = []
     for key, members in groups.items():
-        window = timedelta(seconds=windows.get(key[0], DEFAULT_WINDOW))
-        changed += _join(known.get(key, []), members, window)
+        changed += _join(known.get(key, []), members, widths[key[0]])
     if changed:
         _write(connection, changed, now)
     return len(fresh)
 
 
-def _signal(row: dict[str, Any]) -> Signal:
-    subjects = ((row.get(name), kind) for name, kind in _SUBJECTS)
-    subject, kind = next(((value, kind) for value, kind in subjects if value), ("unknown", "none"))
-    return Signal(
-        rule_uid=row["rule_uid"],
-        title=row["finding_title"],
-        level=level_of(row["severity_id"]),
-        subject=subject,
-        subject_kind=kind,
-        time=row["time"],
-        event_uid=row["related_event"],
-        event_name=row.get("event_name"),
-        account_uid=row.get("account_uid"),
-        region=row.get("region"),
-        src_ip=row.get("src_ip"),
-        object_id=row["object_id"],
-        record_no=row["record_no"],
-    )
+def _subject(principal: str | None, src_ip: str | None, account_uid: str | None) -> tuple[str, str]:
+    """Whom an alert is about, and of which kind that is."""
+    if principal:
+        return principal, "principal"
+    if src_ip:
+        return src_ip, "address"
+    return (account_uid, "account") if account_uid else ("unknown", "none")
 
 
-_SUBJECTS = (("principal", "principal"), ("src_ip", "address"), ("account_uid", "account"))
+# The columns of a signal that alerts read.
+_READ = (
+    "principal",
+    "src_ip",
+    "account_uid",
+    "rule_uid",
+    "finding_title",
+    "severity_id",
+    "time",
+    "related_event",
+    "event_name",
+    "region",
+    "object_id",
+    "record_no",
+)
 
 
 def _unseen(connection: Connection, signals: Iterable[Signal]) -> Iterator[Signal]:
@@ -112,20 +120,26 @@ def _unseen(connection: Connection, signals: Iterable[Signal]) -> Iterator[Signa
     return (signal for key, signal in unique.items() if key not in seen)
 
 
-def _current(connection: Connection, keys: Iterable[tuple[str, str]]) -> dict[tuple[str, str], list[Happening]]:
-    """The alerts of these (rule, subject) pairs that are not closed."""
+def _current(
+    connection: Connection, groups: Mapping[tuple[str, str], list[Signal]], windows: Mapping[str, timedelta]
+) -> dict[tuple[str, str], list[Happening]]:
+    """The alerts of these (rule, subject) pairs that are not closed and that the signals may belong to."""
     found: dict[tuple[str, str], list[Happening]] = defaultdict(list)
     rules: dict[str, list[str]] = defaultdict(list)
-    for rule, subject in keys:
+    for rule, subject in groups:
         rules[rule].append(subject)
+    columns = (alerts.c.id, alerts.c.subject, alerts.c.first_time, alerts.c.last_time, alerts.c.status)
     for rule, subjects in rules.items():
+        times = [signal.time for subject in subjects for signal in groups[rule, subject]]
+        query = select(*columns).where(
+            alerts.c.rule_uid == rule,
+            alerts.c.status != "closed",
+            alerts.c.first_time <= max(times) + windows[rule],
+            alerts.c.last_time >= min(times) - windows[rule],
+        )
         for start in range(0, len(subjects), _CHUNK):
-            query = select(alerts).where(
-                alerts.c.rule_uid == rule,
-                alerts.c.subject.in_(subjects[start : start + _CHUNK]),
-                alerts.c.status != "closed",
-            )
-            for row in connection.execute(query):
+            chunk = alerts.c.subject.in_(subjects[start : start + _CHUNK])
+            for row in connection.execute(query.where(chunk)):
                 happening = Happening(row.id, utc(row.first_time), utc(row.last_time), row.status)
                 found[rule, row.subject].append(happening)
     return found
@@ -134,10 +148,11 @@ def _current(connection: Connection, keys: Iterable[tuple[str, str]]) -> dict[tu
 def _join(known: list[Happening], signals: list[Signal], window: timedelta) -> list[Happening]:
     """`known` with `signals` joined to them or to new happenings; only those that changed are returned."""
     current = list(known)
-    for signal in signals:
-        near = [h for h in current if h.first - window <= signal.time <= h.last + window]
+    for run in _runs(signals, window):
+        first, last = run[-1].time, run[0].time
+        near = [h for h in current if h.first - window <= last and first <= h.last + window]
         near.sort(key=lambda h: (h.id is None, h.id or 0, h.first))
-        target = near[0] if near else Happening(None, signal.time, signal.time)
+        target = near[0] if near else Happening(None, first, last)
         if not near:
             current.append(target)
         for other in near[1:]:
@@ -148,9 +163,21 @@ def _join(known: list[Happening], signals: list[Signal], window: timedelta) -> l
             if other.id is not None:
                 target.absorbed.append(other.id)
                 target.status = other.status if other.status == "open" else target.status
-        target.first, target.last = min(target.first, signal.time), max(target.last, signal.time)
-        target.signals.append(signal)
+        target.first, target.last = min(target.first, first), max(target.last, last)
+        target.signals += run
     return [happening for happening in current if happening.signals]
+
+
+def _runs(signals: Iterable[Signal], window: timedelta) -> Iterator[list[Signal]]:
+    """`signals` in runs with gaps of at most `window`, each run and all of them from the latest on."""
+    run: list[Signal] = []
+    for signal in sorted(signals, key=lambda s: s.time, reverse=True):
+        if run and run[-1].time - signal.time > window:
+            yield run
+            run = []
+        run.append(signal)
+    if run:
+        yield run
 
 
 def _write(connection: Connection, happenings: list[Happening], now: datetime) -> None:

@@ -1,63 +1,43 @@
 """A batch of events and the plan of its source in, the matches out.
 
-Stored columns are coded (vocabulary.py), rows are put in order of event name, and each rule is decided on the
-rows of its names with a few operations on bit masks. Only rows that are still undecided have their JSON read.
+Rows are put in order of event name, and each rule is decided on the rows of its names with a few operations on bit
+masks: first by stored columns, coded as a rule asks for them (vocabulary.py), then by what the text of native fields
+must hold (needles.py). Only rows that are still undecided have their JSON read (natives.py).
 """
 
 import re
-from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Sequence
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from trailkeep.detect.documents import Documents
-from trailkeep.detect.fields import Field, Texts, below, column_name, holds, native, quoted
-from trailkeep.detect.plan import Ask, Need, Plan, Planned, evaluate
+from trailkeep.detect.fields import column_name
+from trailkeep.detect.hits import Group, Hit, wanted
+from trailkeep.detect.masks import Mask, both, either, simplified
+from trailkeep.detect.natives import Natives
+from trailkeep.detect.needles import Haystack
+from trailkeep.detect.plan import Ask, Clue, Need, Plan, evaluate
 from trailkeep.detect.tree import fold
-from trailkeep.detect.vocabulary import Mask, one_batch, simplified
+from trailkeep.detect.vocabulary import Coded, one_batch
 from trailkeep.engine.duckdb import Connection
 
-MATCHES = pa.schema([("object_id", pa.string()), ("record_no", pa.int32()), ("rule", pa.int32())])
+MATCHES = pa.schema([("object_id", pa.string()), ("record_no", pa.int32()), ("rule", pa.int32()), ("row", pa.int64())])
 EVENTS = "trailkeep_events"
-PIECE = 1 << 16
-"""Bytes looked at together: few enough to stay in the processor's cache."""
 BARE_NAME = re.compile(r'"?(\w+)"?')
-
-
-@dataclass(frozen=True)
-class Group:
-    """Rows `start` to `start + length` in order of event name, and the rules that may match them."""
-
-    number: int
-    start: int
-    length: int
-    rules: Sequence[Planned]
-
-
-@dataclass(frozen=True)
-class Hit:
-    """The rows of `group` that `planned` matches, or may match."""
-
-    planned: Planned
-    group: Group
-    rows: Mask
 
 
 class Batch:
     """One batch on its way through one plan. `events` has the columns that Matcher.match tells of."""
 
-    def __init__(self, con: Connection, events: pa.RecordBatch, plan: Plan, available: Collection[str]) -> None:
+    def __init__(self, con: Connection, events: pa.Table, plan: Plan, available: Collection[str]) -> None:
         self.con, self.events, self.plan, self.available = con, events, plan, available
-        self.codes: dict[int, pa.Array] = {}
-        self.distinct: dict[int, pa.Array] = {}
-        self.passed: dict[int, list[Mask]] = {}
-        self.order: pa.Array | None = None
-        self._code_stored()
+        self.coded: dict[int, Coded] = {}
+        self.haystacks: dict[str, Haystack] = {}
+        self.order = counted(len(events))
         self.groups = self._order_by_name()
 
     def matches(self) -> pa.Table:
-        """The rows of MATCHES."""
+        """The rows of MATCHES, without `row`'s offset."""
         decided: list[Hit] = []
         undecided: list[Hit] = []
         for group in self.groups:
@@ -66,6 +46,7 @@ class Batch:
                 rows = simplified(evaluate(planned.relaxed, ask))
                 if rows is not False:
                     (undecided if planned.needs else decided).append(Hit(planned, group, rows))
+        undecided = self._search(undecided)
         if undecided:
             self._read_natives(undecided)
             askers = [self._asker(group) for group in self.groups]
@@ -74,48 +55,18 @@ class Batch:
                 decided.append(Hit(hit.planned, hit.group, rows))
         return self._table(decided)
 
-    def _code_stored(self) -> None:
-        """Code the stored columns that rules use; what is more than a column's name is computed first."""
-        fields = {i: one.field for i, one in enumerate(self.plan.vocabularies) if not one.field.natives}
-        names = {i: BARE_NAME.fullmatch(field.sql) for i, field in fields.items()}
-        computed = {i: field.sql for i, field in fields.items() if not names[i]}
-        if computed:
-            columns = ", ".join(f"{sql} AS f{i}" for i, sql in computed.items())
-            batch = self._query({}, f"SELECT {columns} FROM {EVENTS}")  # noqa: S608
-            for i in computed:
-                self._encode(i, batch.column(f"f{i}"))
-        for i, name in names.items():
-            if name:
-                self._encode(i, self.events.column(name[1]))
-
-    def _encode(self, index: int, values: pa.Array) -> None:
-        vocabulary = self.plan.vocabularies[index]
-        self.codes[index], self.distinct[index], self.passed[index] = vocabulary.encode(self.con, values)
-
-    def _query(self, added: Mapping[str, pa.Array], query: str) -> pa.RecordBatch:
-        """The answer to `query` over EVENTS, to which `added` columns were added, in order of rows."""
-        table = pa.Table.from_batches([self.events])
-        for name, column in added.items():
-            table = table.append_column(name, column)
-        self.con.register(EVENTS, table)
-        try:
-            return one_batch(self.con.execute(query).to_arrow_table())
-        finally:
-            self.con.unregister(EVENTS)
-
     def _order_by_name(self) -> list[Group]:
-        """Put codes in order of event name; a group for each name that rules have, and one of all rows."""
+        """Find the order of rows by event name; a group for each name that rules have, and one of all rows."""
         named, count = self.plan.named, len(self.events)
-        if not count:
-            return []
-        groups = [Group(0, 0, count, self.plan.open)] if self.plan.open else []
+        groups = [Group(0, 0, count, self.plan.open, open=True)] if self.plan.open else []
         if named:
+            coded = self._coded(self.plan.name_field)
             numbers = {name: number for number, name in enumerate(named)}
-            names = [fold(name or "") for name in self.distinct[self.plan.name_field].to_pylist()]
+            names = [fold(name or "") for name in coded.distinct.to_pylist()]
             of_name = pa.array([numbers.get(name, len(named)) for name in names], pa.int32())
-            of_row = of_name.take(self.codes[self.plan.name_field])
-            self.order = pc.sort_indices(of_row)
-            self.codes = {index: codes.take(self.order) for index, codes in self.codes.items()}
+            of_row = of_name.take(coded.codes)
+            self.order = pc.sort_indices(of_row).cast(pa.int64())
+            self.coded = {index: one.taken(self.order) for index, one in self.coded.items()}
             sizes = {entry["values"]: entry["counts"] for entry in of_row.value_counts().to_pylist()}
             start = 0
             for number, rules in enumerate(named.values()):
@@ -124,90 +75,94 @@ class Batch:
                     start += size
         return groups
 
-    def _asker(self, group: Group) -> Callable[[Ask], Mask]:
-        """How to look up a test on the rows of `group`; each is looked up once."""
-        known: dict[Ask, Mask] = {}
+    def _coded(self, index: int) -> Coded:
+        """The stored column of field `index` in order, coded when it is first asked for."""
+        if index not in self.coded:
+            vocabulary = self.plan.vocabularies[index]
+            name = BARE_NAME.fullmatch(vocabulary.field.sql)
+            values = self.events.column(name[1]) if name else self._computed(vocabulary.field.sql)
+            self.coded[index] = vocabulary.encode(self.con, values.combine_chunks()).taken(self.order)
+        return self.coded[index]
 
-        def ask(one: Ask) -> Mask:
+    def _computed(self, sql: str) -> pa.ChunkedArray:
+        """A value that is more than a stored column."""
+        read = self.events.select([name for name in self.events.column_names if name in sql or name == "record_no"])
+        self.con.register(EVENTS, read.combine_chunks())
+        try:
+            return self.con.execute(f"SELECT {sql} AS v FROM {EVENTS}").to_arrow_table().column("v")  # noqa: S608
+        finally:
+            self.con.unregister(EVENTS)
+
+    def _asker(self, group: Group) -> Callable[[Ask | Clue], Mask]:
+        """How to look up a test or a clue on the rows of `group`; each is looked up once."""
+        known: dict[Ask | Clue, Mask] = {}
+
+        def ask(one: Ask | Clue) -> Mask:
             if one not in known:
-                passed = self.passed[one.field][one.test]
-                if not isinstance(passed, bool):
-                    codes = self.codes[one.field].slice(group.start, group.length)
-                    passed = simplified(passed.take(codes))
-                known[one] = passed
+                known[one] = self._hold(one, group) if isinstance(one, Clue) else self._pass(one, group)
             return known[one]
 
         return ask
 
+    def _pass(self, ask: Ask, group: Group) -> Mask:
+        coded = self._coded(ask.field)
+        passed = coded.passed[ask.test]
+        if isinstance(passed, bool):
+            return passed
+        return simplified(passed.take(coded.codes.slice(group.start, group.length)))
+
+    def _hold(self, clue: Clue, group: Group) -> Mask:
+        """The rows of `group` that have what `clue` says; all if there is no text to search."""
+        haystack = self.haystacks.get(clue.top)
+        if haystack is None:
+            return True
+        found: Mask = not clue.needles
+        for needle in clue.needles:
+            found = either(found, haystack.rows(needle, group.start, group.length))
+        if found is False or not clue.key:
+            return found
+        return both(found, haystack.rows(clue.key, group.start, group.length))
+
+    def _search(self, undecided: Sequence[Hit]) -> list[Hit]:
+        """What is left of `undecided` hits once the texts of their native fields were searched."""
+        clues = [(top, hit) for hit in undecided for top in hit.planned.clues]
+        for top, mask in wanted(clues, len(self.events)).items():
+            if isinstance(top, str) and column_name(top) in self.events.column_names:
+                rows = pc.if_else(mask, self.order, pa.scalar(None, self.order.type))
+                texts = self.events.column(column_name(top)).combine_chunks().take(rows)
+                self.haystacks[top] = Haystack(self.con, texts)
+        askers = [self._asker(group) for group in self.groups]
+        narrowed = [
+            Hit(hit.planned, hit.group, both(evaluate(hit.planned.clued, askers[hit.group.number]), hit.rows))
+            for hit in undecided
+        ]
+        return [hit for hit in narrowed if hit.rows is not False]
+
     def _read_natives(self, undecided: Sequence[Hit]) -> None:
-        """Read the native fields of undecided rules, each only on rows where one of them needs it."""
-        needs = self._needs(undecided)
-        back = pc.sort_indices(self.order) if self.order is not None else None
-        added = {f"need{i}": mask.take(back) if back else mask for i, mask in enumerate(needs.values())}
-        wide = {self.plan.vocabularies[need.field].field.natives[0] for need in needs if isinstance(need, Ask)}
-        kept = {column_name(top) for top in wide} & set(self.events.schema.names)
-        ready = {name for name in kept if is_ascii(self.events.column(name))}
-        added |= {f"lower {name}": pc.ascii_lower(self.events.column(name)) for name in ready}
-        batch = self._query(added, self._native_query(list(needs), ready))
-        rows = pa.array(range(len(self.events)), pa.int32()) if self.order is None else self.order
-        for i, need in enumerate(needs):
+        """Read the native fields of undecided rows, each only on rows where one of them needs it."""
+        needs = wanted([(need, hit) for hit in undecided for need in hit.planned.needs], len(self.events))
+        picked = pa.repeat(False, len(self.events))
+        for mask in needs.values():
+            picked = pc.or_(picked, mask)
+        places = pc.inverse_permutation(self.order)
+        chosen = picked.take(places)
+        places = places.filter(chosen)
+        masks = {need: mask.take(places) for need, mask in needs.items()}
+        found = Natives(self.con, self.events, chosen, self.plan, self.available, masks)
+        zeros = pa.repeat(pa.scalar(0, pa.int64()), len(self.events))
+        rows = pc.replace_with_mask(zeros, chosen, counted(len(places))).take(self.order)
+        self._take_natives(found, needs, rows)
+
+    def _take_natives(self, found: Natives, needs: Collection[Need], rows: pa.Array) -> None:
+        """Code the fields that were `found`; `rows` is where in them each row of this batch is."""
+        for need in needs:
             if isinstance(need, int):
-                self._encode(need, batch.column(f"c{i}"))
-                self.codes[need] = self.codes[need].take(rows)
+                self.coded[need] = self.plan.vocabularies[need].encode(self.con, found.values(need)).taken(rows)
             elif isinstance(need, Ask):  # a wide field is not coded: the code of a row is its number
-                self.codes[need.field] = rows
-                tests = self.passed.setdefault(need.field, [False] * len(self.plan.vocabularies[need.field].tests))
-                tests[need.test] = simplified(batch.column(f"c{i}"))
-
-    def _needs(self, undecided: Sequence[Hit]) -> dict[Need, pa.BooleanArray]:
-        """The rows on which an undecided rule needs each part of a record."""
-        by_need: dict[Need, dict[int, Mask]] = {}
-        for hit in undecided:
-            for need in hit.planned.needs:
-                by_group = by_need.setdefault(need, {})
-                by_group[hit.group.number] = either(by_group.get(hit.group.number, False), hit.rows)
-        return {need: self._spread(by_group) for need, by_group in by_need.items()}
-
-    def _spread(self, by_group: Mapping[int, Mask]) -> pa.BooleanArray:
-        """One mask over all rows; groups by name follow each other, the group of open rules lies over them."""
-        pieces: list[pa.BooleanArray] = []
-        end, over = 0, pa.repeat(False, len(self.events))
-        for number, rows in sorted(by_group.items()):
-            group = self.groups[number]
-            mask = pa.repeat(rows, group.length) if isinstance(rows, bool) else rows
-            if group.rules is self.plan.open:
-                over = mask
-            else:
-                pieces += [pa.repeat(False, group.start - end), mask]
-                end = group.start + group.length
-        pieces.append(pa.repeat(False, len(self.events) - end))
-        return pc.or_(over, pa.concat_arrays(pieces))
-
-    def _native_query(self, needs: Sequence[Need], lowered_columns: Collection[str]) -> str:
-        """SQL over EVENTS with a column c<i> for each of `needs`: a field's JSON or a test's answer."""
-        numbers = {need: i for i, need in enumerate(needs)}
-        tops = {need: i for need, i in numbers.items() if isinstance(need, str)}
-        documents = Documents(tops, self.available, self.plan.source)
-        texts: dict[int, str] = {}
-        columns = []
-        for need, i in numbers.items():
-            if isinstance(need, str):
-                continue
-            index = need if isinstance(need, int) else need.field
-            vocabulary = self.plan.vocabularies[index]
-            one = vocabulary.field
-            if isinstance(need, Ask):
-                texts[index] = wide_texts(index, one, lowered_columns)
-                names = Texts(f"text{index}", f"lower{index}", f"several{index}" if one.json else "")
-                column = holds(vocabulary.tests[need.test], names)
-            elif one.path:
-                direct = documents.value(one.natives[0], one.path)
-                column = below(direct, native(one.natives[0]), one.path)
-            else:
-                column = one.sql
-            columns.append(f"CASE WHEN need{i} THEN {column} END AS c{i}")
-        parsed = f"SELECT {documents.parse()} FROM (SELECT {documents.read()} FROM {EVENTS})"  # noqa: S608
-        return f"SELECT {', '.join(columns)} FROM (SELECT {', '.join(['*', *texts.values()])} FROM ({parsed}))"  # noqa: S608
+                if need.field not in self.coded:
+                    tests: list[Mask] = [False] * len(self.plan.vocabularies[need.field].tests)
+                    self.coded[need.field] = Coded(rows, rows, tests)
+                self.coded[need.field].passed[need.test] = simplified(found.passed(need))
 
     def _table(self, hits: Sequence[Hit]) -> pa.Table:
         rows: list[pa.Array] = []
@@ -215,45 +170,16 @@ class Batch:
         for hit in hits:
             if hit.rows is not False:
                 found = pc.indices_nonzero(pa.repeat(True, hit.group.length) if hit.rows is True else hit.rows)
-                rows.append(pc.add(found.cast(pa.int32()), hit.group.start))
+                rows.append(pc.add(found.cast(pa.int64()), hit.group.start))
                 rules.append(pa.repeat(pa.scalar(hit.planned.rule, pa.int32()), len(found)))
         if not rows:
             return MATCHES.empty_table()
-        places = pa.concat_arrays(rows)
-        keys = self.events.select(["object_id", "record_no"]).take(
-            places if self.order is None else self.order.take(places)
-        )
-        return pa.Table.from_batches([keys]).append_column("rule", pa.concat_arrays(rules)).cast(MATCHES)
+        places = self.order.take(pa.concat_arrays(rows))
+        keys = one_batch(self.events.select(["object_id", "record_no"])).take(places)
+        table = pa.Table.from_batches([keys]).append_column("rule", pa.concat_arrays(rules))
+        return table.append_column("row", places.cast(pa.int64())).cast(MATCHES)
 
 
-def wide_texts(index: int, field: Field, lowered_columns: Collection[str]) -> str:
-    """SQL columns text<index>, lower<index> and, of JSON, several<index>: what Texts of a wide field are."""
-    name = column_name(field.natives[0])
-    text = f"json_text({field.sql})" if field.json else field.sql
-    lower = f"lower({text})"
-    if name in lowered_columns:
-        ready = quoted(f"lower {name}", '"')
-        lower = f"CASE WHEN starts_with({field.sql}, '{{') THEN {ready} ELSE {lower} END" if field.json else ready
-    several = f", json_members({field.sql}) AS several{index}" if field.json else ""
-    return f"{text} AS text{index}, {lower} AS lower{index}{several}"
-
-
-def is_ascii(texts: pa.Array) -> bool:
-    """Whether no text has a character beyond ASCII; lower case is then five times cheaper than in SQL."""
-    data = texts.buffers()[2]
-    view = memoryview(data) if data else memoryview(b"")
-    return all(bytes(view[start : start + PIECE]).isascii() for start in range(0, len(view), PIECE))
-
-
-def both(one: Mask, other: Mask) -> Mask:
-    """The rows in `one` and `other`."""
-    if isinstance(one, bool):
-        return other if one else False
-    return one if other is True else False if other is False else simplified(pc.and_(one, other))
-
-
-def either(one: Mask, other: Mask) -> Mask:
-    """The rows in `one` or `other`."""
-    if isinstance(one, bool):
-        return True if one else other
-    return True if other is True else one if other is False else simplified(pc.or_(one, other))
+def counted(rows: int) -> pa.Array:
+    """The numbers of `rows` rows."""
+    return pc.indices_nonzero(pa.repeat(True, rows)).cast(pa.int64())

@@ -12,6 +12,8 @@ from trailkeep.core.source import Source
 from trailkeep.detect.tree import OTHER, TEXT, And, Node, Not, Null, Or, Pair, Test
 
 RAW = "raw_data"
+ANY_KEY = "*"
+"""Not a key of its own in a JSON path, even in quotes."""
 LOWERED = f"LOWER({TEXT})"
 
 
@@ -103,6 +105,12 @@ def below(direct: str, doc: str, keys: Sequence[str]) -> str:
     for key in keys:
         found = f"json_step({found}, {quoted(key)})"
     return f"json_below({direct}, {doc}, {quoted(keys[-1])}, {found})"
+
+
+def hidden(doc: str, keys: Sequence[str]) -> str:
+    """Whether arrays of `doc` may lead to the last of `keys`, as json_below has it."""
+    key = quoted(f'"{keys[-1]}":')
+    return f"contains({doc}, {key}) AND contains({doc}, '[')"
 
 
 @dataclass(frozen=True)

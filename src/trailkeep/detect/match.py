@@ -3,13 +3,13 @@
 from collections.abc import Collection, Mapping, Sequence
 
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from trailkeep.core.source import Source
 from trailkeep.detect.batch import MATCHES, Batch
 from trailkeep.detect.fields import native, predicate
 from trailkeep.detect.plan import Plan
 from trailkeep.detect.rules import Rule
-from trailkeep.detect.vocabulary import one_batch
 from trailkeep.detect.witness import witness
 from trailkeep.engine.duckdb import Connection, connect
 
@@ -30,7 +30,9 @@ class Matcher:
     def match(
         self, con: Connection, events: pa.Table | str, source_name: str, available_natives: Collection[str]
     ) -> pa.Table:
-        """A row (object_id, record_no, rule) for each event and each rule that matches it; `rule` counts from 0.
+        """A row (object_id, record_no, rule, row) for each event and each rule that matches it.
+
+        `rule` and `row`, which is the event's place in `events`, count from 0.
 
         `events` has the stored columns that rules read, raw_data, object_id and record_no (unique together), and
         a column "$<top>" for each of `available_natives`; natives that rules need besides are read from raw_data.
@@ -40,13 +42,18 @@ class Matcher:
         if not plan.named and not plan.open:
             return MATCHES.empty_table()
         if isinstance(events, pa.Table):
-            batch = one_batch(events)
-            return Batch(con, batch, plan, available_natives).matches() if len(batch) else MATCHES.empty_table()
+            return Batch(con, events, plan, available_natives).matches() if len(events) else MATCHES.empty_table()
         columns = ", ".join([*plan.columns, *map(native, available_natives)])
         reader = con.execute(f"SELECT {columns} FROM {events}").to_arrow_reader(BATCH_ROWS)  # noqa: S608
         own = connect()  # `con` is busy while it is read from
-        found = [Batch(own, batch, plan, available_natives).matches() for batch in reader if len(batch)]
-        return pa.concat_tables([MATCHES.empty_table(), *found])
+        found = [MATCHES.empty_table()]
+        start = 0
+        for batch in reader:
+            if len(batch):
+                part = Batch(own, pa.Table.from_batches([batch]), plan, available_natives).matches()
+                found.append(part.set_column(3, "row", pc.add(part["row"], start)))
+                start += len(batch)
+        return pa.concat_tables(found)
 
     def _plan(self, source_name: str) -> Plan:
         if source_name not in self._plans:

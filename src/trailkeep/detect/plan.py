@@ -1,7 +1,8 @@
 """The rules that apply to one source in, what a batch of it must be asked out: fields, tests and rule programs.
 
 A program is a rule's tree with its leaves numbered. Its *relaxed* form takes every test that needs raw JSON for
-passed, so that stored columns alone narrow the rows down before any JSON is read.
+passed, so that stored columns alone narrow the rows down before any JSON is read. Its *clued* form has a clue in
+place of such a test, where there is one: what the JSON must hold, as text, if the test is to pass.
 """
 
 import re
@@ -12,10 +13,11 @@ import pyarrow.compute as pc
 
 from trailkeep.core.columns import MAPPED
 from trailkeep.core.source import Source
-from trailkeep.detect.fields import RAW, Field, pair, quoted, resolve
+from trailkeep.detect.fields import ANY_KEY, RAW, Field, pair, quoted, resolve
+from trailkeep.detect.masks import Mask, simplified
 from trailkeep.detect.rules import Rule
-from trailkeep.detect.tree import TEXT, And, Node, Not, Null, Or, Pair, Test
-from trailkeep.detect.vocabulary import Mask, Vocabulary, simplified
+from trailkeep.detect.tree import TEXT, And, Node, Not, Null, Or, Pair, Test, fold, plain
+from trailkeep.detect.vocabulary import Vocabulary
 from trailkeep.detect.witness import event_names
 
 EVENT_NAME = Field('"event_name"')
@@ -44,7 +46,16 @@ class Join:
     parts: tuple["Program", ...]
 
 
-Program = Ask | Negate | Join | bool
+@dataclass(frozen=True)
+class Clue:
+    """Rows whose native field `top`, in lower case, holds `key` and one of `needles`, where there are such."""
+
+    top: str
+    key: str
+    needles: tuple[str, ...]
+
+
+Program = Ask | Clue | Negate | Join | bool
 
 
 @dataclass(frozen=True)
@@ -54,7 +65,13 @@ class Planned:
     rule: int
     exact: Program
     relaxed: Program
+    clued: Program
     needs: tuple["Need", ...]
+
+    @property
+    def clues(self) -> frozenset[str]:
+        """The native fields that `clued` looks at."""
+        return frozenset(one.top for one in _leaves(self.clued) if isinstance(one, Clue))
 
 
 Need = str | int | Ask
@@ -77,8 +94,10 @@ class Plan:
 
     def _add(self, number: int, node: Node) -> None:
         exact = self._program(node)
-        needs = tuple(dict.fromkeys(need for ask in _asks(exact) for need in self._needs(ask)))
-        planned = Planned(number, exact, self._relaxed(exact, True) if needs else exact, needs)
+        asks = [one for one in _leaves(exact) if isinstance(one, Ask)]
+        needs = tuple(dict.fromkeys(need for ask in asks for need in self._needs(ask)))
+        relaxed = self._relaxed(exact, True, self._passed)
+        planned = Planned(number, exact, relaxed, self._relaxed(exact, True, self._clue), needs)
         names = event_names(node, self.source)
         if names is None:
             self.open.append(planned)
@@ -115,35 +134,50 @@ class Plan:
                 index = self._field(resolve(node.field, self.source))
                 return Ask(index, self.vocabularies[index].number(node))
 
-    def _relaxed(self, program: Program, positive: bool) -> Program:
-        """What is surely true of a row if `program` is (if not `positive`: surely false if it is false)."""
+    def _relaxed(self, program: Program, positive: bool, instead: Callable[[Ask], Program]) -> Program:
+        """What is surely true of a row if `program` is (if not `positive`: surely false if it is false).
+
+        `instead` is what is surely true of a row if a test of a native field is.
+        """
         match program:
-            case Ask(index):
-                return positive if self.vocabularies[index].field.natives else program
+            case Ask(index) if self.vocabularies[index].field.natives:
+                return instead(program) if positive else False
             case Negate(part):
-                inner = self._relaxed(part, not positive)
+                inner = self._relaxed(part, not positive, instead)
                 return not inner if isinstance(inner, bool) else Negate(inner)
             case Join(every, parts):
-                kept = [one for part in parts if (one := self._relaxed(part, positive)) is not every]
+                kept = [one for part in parts if (one := self._relaxed(part, positive, instead)) is not every]
                 return every if not kept else (not every) if (not every) in kept else Join(every, tuple(kept))
         return program
 
+    def _passed(self, _: Ask) -> Program:
+        return True
 
-def _asks(program: Program) -> Iterator[Ask]:
+    def _clue(self, ask: Ask) -> Program:
+        vocabulary = self.vocabularies[ask.field]
+        field, test = vocabulary.field, vocabulary.tests[ask.test]
+        if field.natives == (RAW,) or not isinstance(test, Test):
+            return True  # nearly every needle is somewhere in whole records
+        last = field.path[-1] if field.path else ANY_KEY
+        key = f'"{fold(last)}":' if last != ANY_KEY and plain(last) else ""
+        return Clue(field.natives[0], key, test.needles) if key or test.needles else True
+
+
+def _leaves(program: Program) -> Iterator[Ask | Clue]:
     match program:
-        case Ask():
+        case Ask() | Clue():
             yield program
         case Negate(part):
-            yield from _asks(part)
+            yield from _leaves(part)
         case Join(_, parts):
             for part in parts:
-                yield from _asks(part)
+                yield from _leaves(part)
 
 
-def evaluate(program: Program, ask: Callable[[Ask], Mask]) -> Mask:
-    """The rows for which `program` is true, where `ask` gives those of a single test."""
+def evaluate(program: Program, ask: Callable[[Ask | Clue], Mask]) -> Mask:
+    """The rows for which `program` is true, where `ask` gives those of a single test or clue."""
     match program:
-        case Ask():
+        case Ask() | Clue():
             return ask(program)
         case Negate(part):
             inner = evaluate(part, ask)

@@ -12,7 +12,7 @@ import msgspec
 from trailkeep.core.errors import Fault
 from trailkeep.detect.tree import Node
 
-COMPILER = 2
+COMPILER = 3
 """Raised whenever the same rule text yields another tree."""
 
 

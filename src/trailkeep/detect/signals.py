@@ -1,57 +1,21 @@
-"""Matches of rules on a batch of events in, signals out: rows of the events table, class 2004."""
+"""Matches of rules on a batch of events in, signals out: rows of the events table, class 2004.
 
-import json
+A signal tells by itself what an alert needs; the event stays where it is, found by event_uid and record.
+"""
+
 from collections.abc import Sequence
+from dataclasses import dataclass
+from hashlib import sha256
 
 import pyarrow as pa
 
 from trailkeep.core.columns import SIGNAL_SOURCE
 from trailkeep.core.levels import severity_of
 from trailkeep.detect.rules import Rule
-from trailkeep.engine.duckdb import Connection
 
-# A signal tells by itself what an alert needs; the event stays where it is, found by event_uid and record.
-_SIGNALS = """
-    SELECT *, unhex(sha256(raw_data)) AS raw_sha256
-    FROM (
-        SELECT
-            e.time, $source AS source, e.account_uid, e.region, e.service, e.event_name, e.principal,
-            e.src_ip, e.access_key, left(sha256(r.uid || ':' || e.event_uid), 32) AS event_uid,
-            2004::INTEGER AS class_uid, 1::INTEGER AS activity_id, r.severity_id, 1::INTEGER AS status_id,
-            left(sha256(r.uid || ':' || e.event_uid), 32) AS finding_uid, r.title AS finding_title,
-            r.uid AS rule_uid, e.event_uid AS related_event, e.object_id, e.record_no, 1::INTEGER AS map_version,
-            to_json({
-                'rule': r.uid, 'version': r.version, 'title': r.title, 'level': r.level, 'tags': r.tags::JSON,
-                'source': e.source, 'event': e.event_uid, 'object': e.object_id, 'record': e.record_no
-            })::VARCHAR AS raw_data
-        FROM matches m
-        JOIN matched_rules r ON r.rule = m.rule
-        JOIN batch e ON e.object_id = m.object_id AND e.record_no = m.record_no
-        ORDER BY e.object_id, e.record_no, r.uid
-    )
-"""
-
-
-def make_signals(connection: Connection, events: pa.Table, matches: pa.Table, rules: Sequence[Rule]) -> pa.Table:
-    """One row for each match on `events`; `matches` has object_id, record_no and rule, an index into `rules`."""
-    facts = [_facts(number, rules[number]) for number in sorted(set(matches["rule"].to_pylist()))]
-    relations = {
-        "batch": events.select([name for name in _READ if name in events.column_names]),
-        "matches": matches,
-        "matched_rules": pa.Table.from_pylist(facts, schema=_FACTS),
-    }
-    for name, table in relations.items():
-        connection.register(name, table)
-    try:
-        return connection.execute(_SIGNALS, {"source": SIGNAL_SOURCE}).to_arrow_table()
-    finally:
-        for name in relations:
-            connection.unregister(name)
-
-
-_READ = (
+# What a signal has of its event, under the same name; `event_uid` is its own.
+_COPIED = (
     "time",
-    "source",
     "account_uid",
     "region",
     "service",
@@ -59,30 +23,76 @@ _READ = (
     "principal",
     "src_ip",
     "access_key",
-    "event_uid",
     "object_id",
     "record_no",
 )
-_FACTS = pa.schema(
-    [
-        ("rule", pa.int32()),
-        ("uid", pa.string()),
-        ("version", pa.string()),
-        ("title", pa.string()),
-        ("level", pa.string()),
-        ("severity_id", pa.int32()),
-        ("tags", pa.string()),
-    ]
-)
+_ESCAPED = {code: f"\\u{code:04X}" for code in range(0x20)} | {
+    ord(text): escaped
+    for text, escaped in zip('"\\\b\f\n\r\t', ('\\"', "\\\\", "\\b", "\\f", "\\n", "\\r", "\\t"), strict=True)
+}
 
 
-def _facts(number: int, rule: Rule) -> dict[str, object]:
-    return {
-        "rule": number,
-        "uid": rule.id,
-        "version": rule.content_hash,
-        "title": rule.title,
-        "level": rule.level,
-        "severity_id": severity_of(rule.level),
-        "tags": json.dumps(rule.tags),
+def make_signals(events: pa.Table, matches: pa.Table, rules: Sequence[Rule]) -> pa.Table:
+    """One row for each of `matches` on `events`: `row` is an index into `events`, `rule` one into `rules`."""
+    names = [name for name in (*_COPIED, "event_uid", "source") if name in events.column_names]
+    used = {number: _facts(rules[number]) for number in set(matches["rule"].to_pylist())}
+    uids = pa.array([used[number].uid for number in matches["rule"].to_pylist()], pa.string())
+    found = events.select(names).take(matches["row"])
+    found = found.set_column(names.index("object_id"), "object_id", matches["object_id"])
+    found = found.append_column("rule", matches["rule"]).append_column("uid", uids)
+    found = found.sort_by([(name, "ascending") for name in ("object_id", "record_no", "uid")])
+    facts = [used[number] for number in found["rule"].to_pylist()]
+    keys = [found[name].to_pylist() for name in ("source", "event_uid", "object_id", "record_no")]
+    ids = [_hash(f"{rule.uid}:{event}").hex()[:32] for rule, event in zip(facts, keys[1], strict=True)]
+    raw = [_raw(rule, *key) for rule, *key in zip(facts, *keys, strict=True)]
+    columns = {name: found[name] for name in _COPIED if name in names} | {
+        "source": _same(SIGNAL_SOURCE, pa.string(), facts),
+        "event_uid": pa.array(ids, pa.string()),
+        "class_uid": _same(2004, pa.int32(), facts),
+        "activity_id": _same(1, pa.int32(), facts),
+        "severity_id": pa.array([rule.severity for rule in facts], pa.int32()),
+        "status_id": _same(1, pa.int32(), facts),
+        "finding_uid": pa.array(ids, pa.string()),
+        "finding_title": pa.array([rule.title for rule in facts], pa.string()),
+        "rule_uid": found["uid"],
+        "related_event": found["event_uid"],
+        "map_version": _same(1, pa.int32(), facts),
+        "raw_data": pa.array(raw, pa.string()),
+        "raw_sha256": pa.array(map(_hash, raw), pa.binary()),
     }
+    return pa.table(columns)
+
+
+@dataclass(frozen=True)
+class _Facts:
+    """What all signals of a rule have in common; `head` is the JSON text that each begins with."""
+
+    uid: str
+    title: str
+    severity: int
+    head: str
+
+
+def _facts(rule: Rule) -> _Facts:
+    members = {"rule": rule.id, "version": rule.content_hash, "title": rule.title, "level": rule.level}
+    head = ",".join(f'"{name}":{spelled(text)}' for name, text in members.items())
+    tags = ",".join(map(spelled, rule.tags))
+    return _Facts(rule.id, rule.title, severity_of(rule.level), f'{{{head},"tags":[{tags}]')
+
+
+def _raw(rule: _Facts, source: str, event: str, object_id: str, record_no: int) -> str:
+    names = f'"source":{spelled(source)},"event":{spelled(event)},"object":{spelled(object_id)}'
+    return f'{rule.head},{names},"record":{record_no}}}'
+
+
+def spelled(text: str) -> str:
+    """`text` as a JSON string, as DuckDB writes it."""
+    return f'"{text.translate(_ESCAPED)}"'
+
+
+def _hash(text: str) -> bytes:
+    return sha256(text.encode()).digest()
+
+
+def _same(value: object, type_: pa.DataType, rows: Sequence[object]) -> pa.Array:
+    return pa.repeat(pa.scalar(value, type_), len(rows))

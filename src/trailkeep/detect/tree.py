@@ -21,6 +21,8 @@ class Test(msgspec.Struct, frozen=True, tag="test"):
     sql: str
     equals: tuple[str, ...] = ()
     """If the test is an equality without regard to case: the folded texts that pass."""
+    needles: tuple[str, ...] = ()
+    """Plain folded texts, of which each text that passes, once folded, holds at least one; none if not known."""
 
 
 class Null(msgspec.Struct, frozen=True, tag="null"):
@@ -74,3 +76,8 @@ def leaves(node: Node) -> Iterator[Leaf]:
 def fold(text: str) -> str:
     """Lower case, one character for one character, exactly as DuckDB's lower(): 'İ' is 'i', 'ß' stays 'ß'."""
     return text.lower() if text.isascii() else "".join("i" if c == "İ" else c.lower() for c in text)
+
+
+def plain(text: str) -> bool:
+    """Whether JSON spells `text` as it is."""
+    return text.isprintable() and not {'"', "\\"} & set(text)

@@ -1,15 +1,20 @@
 """A batch's values of one field in, a code for each row and for each test the codes that pass, out.
 
-Log fields repeat themselves: a test is run once per distinct value, in SQL, and what it said is remembered from
-batch to batch. Whole columns of rows are then decided by looking codes up.
+Log fields repeat themselves: a test is run once per distinct value, and what it said is remembered from batch to
+batch. Whole columns of rows are then decided by looking codes up. Tests are SQL, but to have DuckDB bind it takes
+longer than to run it on a few values: what a look at the values decides is not asked in SQL.
 """
 
-from typing import Any, TypeAlias
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from trailkeep.detect.fields import Field, Texts, holds
+from trailkeep.detect.masks import Mask, simplified
+from trailkeep.detect.needles import Haystack
 from trailkeep.detect.tree import Null, Test
 from trailkeep.engine.duckdb import Connection
 
@@ -18,8 +23,18 @@ REMEMBERED = 20_000
 REMEMBERED_BYTES = 4 << 20
 """A batch with more text than this, or a quarter of those values, is tested and forgotten."""
 
-Mask: TypeAlias = pa.BooleanArray | bool
-"""The rows that pass; True or False where all or none do."""
+
+@dataclass(frozen=True)
+class Coded:
+    """A column of a batch: a code for each row, the value of each code, and for each test which codes pass it."""
+
+    codes: pa.Array
+    distinct: pa.Array
+    passed: list[Mask]
+
+    def taken(self, rows: pa.Array) -> "Coded":
+        """The same of `rows`, in their order."""
+        return Coded(self.codes.take(rows), self.distinct, self.passed)
 
 
 class Vocabulary:
@@ -37,15 +52,15 @@ class Vocabulary:
             self.tests.append(test)
         return self.tests.index(test)
 
-    def encode(self, con: Connection, values: pa.Array) -> tuple[pa.Array, pa.Array, list[Mask]]:
-        """The code of each of `values`, the value of each code, and for each test which codes pass it."""
+    def encode(self, con: Connection, values: pa.Array) -> Coded:
+        """`values`, coded."""
         encoded = values.dictionary_encode(null_encoding="encode")
         distinct = encoded.dictionary
         if not self.tests:
-            return encoded.indices, distinct, []
+            return Coded(encoded.indices, distinct, [])
         many = len(distinct) > REMEMBERED // 4 or distinct.nbytes > REMEMBERED_BYTES
         passed = self._run(con, distinct) if many else self._recall(con, distinct)
-        return encoded.indices, distinct, masks(passed)
+        return Coded(encoded.indices, distinct, masks(passed))
 
     def _recall(self, con: Connection, distinct: pa.Array) -> pa.RecordBatch:
         found = pc.index_in(distinct, value_set=self._known)
@@ -60,12 +75,32 @@ class Vocabulary:
         return self._passed.take(found)
 
     def _run(self, con: Connection, values: pa.Array) -> pa.RecordBatch:
-        con.register("trailkeep_values", pa.table({"v": values}))
+        haystack = Haystack(con, values)
+        answers = [self._decided(test, values, haystack) for test in self.tests]
+        open_tests = [i for i, answer in enumerate(answers) if answer is None]
+        if open_tests:
+            for i, answer in zip(open_tests, self._ask(con, values, open_tests).columns, strict=True):
+                answers[i] = answer
+        return pa.RecordBatch.from_arrays(answers, names=[f"t{i}" for i in range(len(answers))])
+
+    def _decided(self, test: Test | Null, values: pa.Array, haystack: Haystack) -> pa.BooleanArray | None:
+        """What `test` says of `values`, or None if that takes SQL."""
+        if isinstance(test, Null):
+            return None if self.field.json else values.is_null()
+        if test.needles and not any(haystack.holds(needle, 0, len(values)) for needle in test.needles):
+            return pa.repeat(False, len(values))
+        if test.equals and not self.field.json:
+            return pc.is_in(haystack.lowered, value_set=pa.array(test.equals, haystack.lowered.type))
+        return None
+
+    def _ask(self, con: Connection, values: pa.Array, numbers: Sequence[int]) -> pa.RecordBatch:
+        """What the tests of these numbers say of `values`, in SQL."""
         text = "json_text(v)" if self.field.json else "v"
         several = ", json_members(v) AS several" if self.field.json else ""
         texts = Texts("text", "lowered", "several" if self.field.json else "")
-        columns = ", ".join(f"{holds(test, texts)} AS t{i}" for i, test in enumerate(self.tests))
+        columns = ", ".join(f"{holds(self.tests[i], texts)} AS t{i}" for i in numbers)
         relation = f"(SELECT {text} AS text, lower({text}) AS lowered{several} FROM trailkeep_values)"  # noqa: S608
+        con.register("trailkeep_values", pa.table({"v": values}))
         try:
             return one_batch(con.execute(f"SELECT {columns} FROM {relation}").to_arrow_table())  # noqa: S608
         finally:
@@ -75,14 +110,6 @@ class Vocabulary:
 def masks(batch: pa.RecordBatch) -> list[Mask]:
     """The columns of `batch`; True or False in place of one that is all the same."""
     return [simplified(column) for column in batch.columns]
-
-
-def simplified(mask: Mask) -> Mask:
-    """`mask`, or True or False if it is that throughout."""
-    if isinstance(mask, bool):
-        return mask
-    count = mask.true_count
-    return False if count == 0 else True if count == len(mask) else mask
 
 
 def one_batch(table: pa.Table) -> pa.RecordBatch:

@@ -20,7 +20,7 @@ from sigma.types import (
 from trailkeep.detect.sigma import modifiers as modifiers  # adds its modifiers to pySigma's
 from trailkeep.detect.sigma import values
 from trailkeep.detect.sigma.regex import POLICY
-from trailkeep.detect.tree import And, Node, Not, Null, Or, Pair, Test
+from trailkeep.detect.tree import And, Node, Not, Null, Or, Pair, Test, plain
 
 Placeholders = Mapping[str, Sequence[str]]
 NUMERIC = {"lt", "lte", "gt", "gte", "minute", "hour", "day", "week", "month", "year"}
@@ -150,12 +150,14 @@ def _test(field: str, value: SigmaType) -> Node:
     if not field:
         return Test("", values.sql(values.keyword(value)))
     folded = values.exact(value)
-    return _equality(field, [folded]) if folded is not None else Test(field, values.sql(values.condition(value)))
+    if folded is not None:
+        return _equality(field, [folded])
+    return Test(field, values.sql(values.condition(value)), needles=values.needles(value))
 
 
 def _equality(field: str, folded: Sequence[str]) -> Test:
     texts = tuple(sorted(set(folded)))
-    return Test(field, values.sql(values.one_of(texts)), texts)
+    return Test(field, values.sql(values.one_of(texts)), texts, texts if all(map(plain, texts)) else ())
 
 
 def _expander(placeholders: Placeholders) -> Callable[[Placeholder], Iterator[SigmaString]]:

@@ -22,7 +22,7 @@ from sigma.types import (
 )
 from sqlglot import exp
 
-from trailkeep.detect.tree import OTHER, TEXT, fold
+from trailkeep.detect.tree import OTHER, TEXT, fold, plain
 
 V, W = exp.Var(this=TEXT), exp.Var(this=OTHER)
 UNSPELLABLE = re.compile(f"[\0{TEXT[0]}]")
@@ -104,6 +104,14 @@ def exact(value: SigmaType) -> str | None:
             return fold("".join(map(str, value.s)))
         case _:
             return None
+
+
+def needles(value: SigmaType) -> tuple[str, ...]:
+    """The longest text that whatever `value` finds must hold, if there is one."""
+    if not isinstance(value, SigmaString):
+        return ()
+    texts = [fold(part) for part in value.s if isinstance(part, str)]
+    return tuple(sorted((text for text in texts if text and plain(text)), key=len)[-1:])
 
 
 def one_of(folded: tuple[str, ...]) -> exp.Expr:
