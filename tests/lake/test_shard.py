@@ -14,7 +14,7 @@ from trailkeep.lake.tables import events_arrow_schema, events_table
 
 def write(path: Path, events: pa.Table) -> list[pq.ParquetFile]:
     schema = events_arrow_schema(events_table(create_home(path / "lake")))
-    return [pq.ParquetFile(file) for file in write_events(path / "data", "b-0", events, schema)]
+    return [pq.ParquetFile(file.path) for file in write_events(path / "data", "b-0", events, schema)]
 
 
 def test_one_file_a_partition(tmp_path: Path) -> None:
