@@ -18,7 +18,7 @@ from trailkeep.normalize.mapping import Mapper
 from trailkeep.normalize.records import BadPiece
 from trailkeep.workers import Job, open_pool
 
-SHARD_BYTES = 64 << 20
+SHARD_BYTES = 128 << 20
 
 MATCHES = pa.schema(
     [
@@ -45,7 +45,7 @@ class Found:
 
 
 def hunt(reading: Reading, matcher: Matcher, files: list[LogFile], workers: int) -> Iterator[Found]:
-    """Run the rules over `files`, one `Found` for each portion of about 64 MB."""
+    """Run the rules over `files`, one `Found` for each portion of about 128 MB."""
     with open_pool(partial(Hunter, reading, matcher), workers) as submit:
         waiting: list[Job] = []
         for group in split(files, SHARD_BYTES):

@@ -25,7 +25,7 @@ from trailkeep.lake.shard import Shard, write_events
 from trailkeep.normalize.mapping import Mapper
 from trailkeep.normalize.records import BadPiece
 
-FLUSH_BYTES = 64 << 20
+FLUSH_BYTES = 128 << 20
 
 
 @dataclass(frozen=True)
@@ -74,7 +74,7 @@ class Worker:
 
 
 class ShardMaker:
-    """The sink of an ingest: events wait until there are 64 MB, then meet the rules and are written."""
+    """The sink of an ingest: events wait until there are 128 MB, then meet the rules and are written."""
 
     def __init__(self, worker: Worker, batch_id: str, number: int) -> None:
         self._worker = worker

@@ -13,25 +13,43 @@ from trailkeep.engine.duckdb import Connection
 # One statement, each macro once: binding them takes as long as running them on a thousand values.
 _SELECT = """
     SELECT entity, arn_account(entity), arn_name(entity)
-    FROM (SELECT CASE WHEN whole THEN nullif(value, '') ELSE entity_in(value) END AS entity FROM entity_values)
+    FROM (
+        SELECT nullif(found, '') AS entity
+        FROM (SELECT CASE WHEN whole THEN value ELSE entity_in(value) END AS found FROM entity_values)
+    )
 """
+# Quotes let a plain text be found like a JSON string.
+_TOKENS = """SELECT entity_tokens('"' || value || '"') FROM entity_values"""
 _LONGEST_ACCOUNT = 20  # bytes: twelve digits, quotes, and backslashes of JSON inside JSON
 
 
 def entities(connection: Connection, events: pa.Table, texts: pa.ChunkedArray) -> pa.ListArray:
     """The distinct entities of each row: of the entity columns of `events`, and those that stand in `texts`.
 
-    `texts` is a list of texts per row as macro entity_tokens gives them: ARNs, addresses, keys, quoted accounts.
+    `texts` is a list of texts per row, JSON or plain, in which ARNs, addresses, keys, names and accounts are sought.
     """
     columns = [events[name].combine_chunks() for name in ENTITY_COLUMNS if name in events.column_names]
     every = pa.array(range(len(events)), pa.int64())
     lists = texts.combine_chunks()
-    whole = pa.concat_arrays(columns).dictionary_encode()
-    tokens = _tokens(lists.flatten())
-    found = _taken_apart(connection, whole.dictionary, tokens.dictionary)
-    values = pa.concat_arrays([whole.indices, pc.add(tokens.indices, pa.scalar(len(whole.dictionary), pa.int32()))])
+    whole, text = pa.concat_arrays(columns).dictionary_encode(), lists.flatten().dictionary_encode()
+    in_text = _query(connection, _TOKENS, value=text.dictionary)[0]
+    tokens = _tokens(in_text.flatten())
+    found, names = _taken_apart(connection, whole.dictionary, tokens.dictionary)
+    in_tokens = found.slice(len(whole.dictionary)).take(tokens.indices)
+    in_text = pa.ListArray.from_arrays(in_tokens.offsets.take(in_text.offsets), in_tokens.flatten())
+    found = pa.concat_arrays([found.slice(0, len(whole.dictionary)), in_text])
+    values = pa.concat_arrays([whole.indices, pc.add(text.indices, pa.scalar(len(whole.dictionary), pa.int32()))])
     rows = pa.concat_arrays([*[every] * len(columns), pc.list_parent_indices(lists).cast(pa.int64())])
-    return _grouped(rows, values, found, len(events))
+    return _grouped(rows, values, found, names, len(events))
+
+
+def _query(connection: Connection, query: str, **columns: pa.Array) -> list[pa.Array]:
+    """The columns of `query` over the relation entity_values, which has `columns`."""
+    connection.register("entity_values", pa.table(columns))
+    try:
+        return [column.combine_chunks() for column in connection.execute(query).to_arrow_table().columns]
+    finally:
+        connection.unregister("entity_values")
 
 
 def _tokens(tokens: pa.StringArray) -> pa.DictionaryArray:
@@ -47,29 +65,32 @@ def _tokens(tokens: pa.StringArray) -> pa.DictionaryArray:
     return pa.DictionaryArray.from_arrays(values.indices.take(coded.indices), values.dictionary)
 
 
-def _taken_apart(connection: Connection, whole: pa.Array, tokens: pa.Array) -> list[pa.DictionaryArray]:
-    """For each value the entity that it is, and the account and the name in it; coded alike."""
+def _taken_apart(connection: Connection, whole: pa.Array, tokens: pa.Array) -> tuple[pa.ListArray, pa.Array]:
+    """For each value the numbers of what is found in it (the entity that it is, its account, its name), and the names
+    that they number.
+    """
     values = pa.concat_arrays([whole, tokens])
     is_whole = pa.concat_arrays([pa.repeat(True, len(whole)), pa.repeat(False, len(tokens))])
-    connection.register("entity_values", pa.table({"value": values, "whole": is_whole}))
-    found = connection.execute(_SELECT).to_arrow_table()
-    connection.unregister("entity_values")
-    coded = pa.concat_arrays([column.combine_chunks() for column in found.columns]).dictionary_encode()
-    return [coded.slice(start, len(values)) for start in (0, len(values), 2 * len(values))]
+    columns = _query(connection, _SELECT, value=values, whole=is_whole)
+    coded = pa.concat_arrays(columns).dictionary_encode()
+    there = coded.indices.is_valid()
+    value = pa.concat_arrays([pa.array(range(len(values)), pa.int32())] * len(columns)).filter(there)
+    order = pc.sort_indices(value)
+    starts = pc.search_sorted(value.take(order), pa.array(range(len(values) + 1), pa.int32())).cast(pa.int32())
+    return pa.ListArray.from_arrays(starts, coded.indices.filter(there).take(order)), coded.dictionary
 
 
-def _grouped(rows: pa.Array, values: pa.Array, found: list[pa.DictionaryArray], count: int) -> pa.ListArray:
-    """One list a row, each entity once; `values` says what was found in `rows`, by number."""
-    names = found[0].dictionary
+def _grouped(rows: pa.Array, values: pa.Array, found: pa.ListArray, names: pa.Array, count: int) -> pa.ListArray:
+    """One list a row, each entity once; `values` says what stands in `rows`, by number, `found` what is in a value."""
     size = max(len(names), 1)
-    # A row and a code in one number: sorted and unique, the numbers of a row stand together.
-    parts = []
-    for coded in found:
-        codes = coded.indices.take(values)
-        there = codes.is_valid()
-        parts.append(pc.add(pc.multiply(rows.filter(there), size), codes.filter(there).cast(pa.int64())))
-    numbers = pc.unique(pa.concat_arrays(parts))
+    taken = found.take(values)
+    # A row and an entity in one number: sorted, the numbers of a row stand together, and equal ones too.
+    numbers = pc.multiply(rows.take(pc.list_parent_indices(taken)), size)
+    numbers = pc.add(numbers, taken.flatten().cast(pa.int64()))
     numbers = numbers.take(pc.sort_indices(numbers))
+    if len(numbers):
+        first = pc.not_equal(numbers.slice(1), numbers.slice(0, len(numbers) - 1))
+        numbers = numbers.filter(pa.concat_arrays([pa.array([True]), first]))
     row_of = pc.divide(numbers, size)
     codes = pc.subtract(numbers, pc.multiply(row_of, size))
     starts = pc.search_sorted(row_of, pa.array(range(count + 1), pa.int64())).cast(pa.int32())

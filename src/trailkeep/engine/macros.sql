@@ -4,9 +4,10 @@
 CREATE OR REPLACE TEMP MACRO is_ip(address) AS CASE
     WHEN address IS NULL THEN false
     WHEN regexp_full_match(address, '(?:(?:25[0-5]|2[0-4]\d|1\d\d|[1-9]?\d)\.){3}(?:25[0-5]|2[0-4]\d|1\d\d|[1-9]?\d)') THEN true
-    WHEN NOT regexp_full_match(address, '[0-9A-Fa-f:]*:[0-9A-Fa-f:.]*') THEN false
+    -- Without `::` there are eight groups; most of what is no address ends here.
+    WHEN NOT contains(address, '::') THEN regexp_full_match(address, '(?:[0-9A-Fa-f]{1,4}:){7}[0-9A-Fa-f]{1,4}')
     ELSE regexp_full_match(address,
-        '(?:[0-9A-Fa-f]{1,4}:){7}(?:[0-9A-Fa-f]{1,4}|:)'
+        '(?:[0-9A-Fa-f]{1,4}:){7}:'
         || '|(?:[0-9A-Fa-f]{1,4}:){6}:[0-9A-Fa-f]{1,4}'
         || '|(?:[0-9A-Fa-f]{1,4}:){5}(?::[0-9A-Fa-f]{1,4}){1,2}'
         || '|(?:[0-9A-Fa-f]{1,4}:){4}(?::[0-9A-Fa-f]{1,4}){1,3}'
@@ -75,20 +76,17 @@ CREATE OR REPLACE TEMP MACRO entity_tokens(json_text) AS regexp_extract_all(json
     || '|["\s,][0-9a-fA-F]{0,4}:[0-9a-fA-F:.]*:[0-9a-fA-F:.]*');
 
 -- A token of no ARN as an entity; null for what is none. Only object keys and accounts end in a quote; only names have
--- a `":`.
+-- a `":`; only addresses have a colon or a dot.
 CREATE OR REPLACE TEMP MACRO token_entity(token) AS CASE
-    WHEN NOT starts_with(token, '"') THEN CASE
-        WHEN NOT contains(token, ':') AND NOT contains(token, '.') THEN token
-        WHEN is_ip(ltrim(token, ', ')) THEN ltrim(token, ', ')
-    END
     WHEN ends_with(token, '"') THEN CASE WHEN regexp_full_match(token, '"\d{12}\\*"') THEN token[2:13] END
     WHEN contains(token, '":') THEN split_part(token, '"', -1)
-    WHEN is_ip(token[2:]) THEN token[2:]
+    WHEN NOT contains(token, ':') AND NOT contains(token, '.') THEN token
+    WHEN is_ip(ltrim(token, '", ')) THEN ltrim(token, '", ')
 END;
 
--- The entity that a token of entity_tokens is.
+-- The entity that a token of entity_tokens is; null or empty where it is none.
 CREATE OR REPLACE TEMP MACRO entity_in(token) AS
-    nullif(CASE WHEN starts_with(token, 'arn:') THEN arn_entity(token) ELSE token_entity(token) END, '');
+    CASE WHEN starts_with(token, 'arn:') THEN arn_entity(token) ELSE token_entity(token) END;
 
 -- A time as RFC 3339 text in UTC, with a fraction of a second only where it has one.
 CREATE OR REPLACE TEMP MACRO rfc3339(moment) AS

@@ -19,11 +19,11 @@ from trailkeep.normalize.decompress import decompress
 from trailkeep.normalize.formats import parquet
 from trailkeep.normalize.formats.delimited import first_lines, names_only, read_delimited
 from trailkeep.normalize.formats.json_records import read_json, top_fields
-from trailkeep.normalize.formats.json_salvage import Slice
 from trailkeep.normalize.records import (
     BadPiece,
     Chunk,
     ObjectRecords,
+    Slice,
     chunks_of,
     sha256s,
     to_table,

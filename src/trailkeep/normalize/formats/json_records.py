@@ -10,17 +10,21 @@ checked over the whole buffer here, so that no record reaches the engine that it
 
 import re
 from collections.abc import Callable, Iterable, Sequence
+from operator import itemgetter
 
 import msgspec
 import pyarrow as pa
 
-from trailkeep.normalize.formats.json_salvage import JsonRecords, Slice, salvage
+from trailkeep.normalize.formats.json_salvage import JsonRecords, salvage
+from trailkeep.normalize.records import Slice, view_of
 
 _ENVELOPE = msgspec.json.Decoder(dict[str, list[msgspec.Raw]])
 _ARRAY = msgspec.json.Decoder(list[msgspec.Raw])
 _VALUES = msgspec.json.Decoder(msgspec.Raw)
 _FIELDS = msgspec.json.Decoder(dict[str, msgspec.Raw])
 _BOM = b"\xef\xbb\xbf"
+_OPENING = frozenset(b"{")
+_first = itemgetter(0)
 
 
 def read_json(data: bytes, envelopes: Iterable[str], is_record: Callable[[Slice], bool]) -> JsonRecords:
@@ -36,7 +40,7 @@ def read_json(data: bytes, envelopes: Iterable[str], is_record: Callable[[Slice]
         raws = _split(data[start:] if start else data, opening)
     except (msgspec.DecodeError, RecursionError):
         raws = None
-    if raws is None or not is_utf8(data) or any(memoryview(raw)[0] != 0x7B for raw in raws):
+    if raws is None or not is_utf8(data) or not _OPENING.issuperset(map(_first, map(view_of, raws))):
         return salvage(data, start, opening, is_record)
     return JsonRecords(raws)
 

@@ -13,9 +13,7 @@ from dataclasses import dataclass, field
 
 import msgspec
 
-from trailkeep.normalize.records import BadPiece
-
-Slice = msgspec.Raw | memoryview
+from trailkeep.normalize.records import BadPiece, Slice
 
 _WINDOW = 16 * 1024 * 1024  # text held decoded at a time; half of it is the longest record that is found
 _SEPARATORS = b" \t\r\n,"

@@ -128,12 +128,15 @@ SELECT
     END                                                             AS "finding_info.title",
     CASE WHEN is_insight THEN [r.insightDetails ->> 'insightType'] END AS "finding_info.types",
 
-    entity_tokens('"' || concat_ws(
-        '" "', r.requestParameters, r.responseElements, r.additionalEventData, r.serviceEventDetails,
-        r.insightDetails, r.errorMessage, r.userIdentity.principalId, r.userIdentity.onBehalfOf,
-        r.userIdentity.inScopeOf, r.vpcEndpointAccountId,
-        array_to_string(list_transform(r.resources, lambda x: concat_ws('" "', x.ARN, x.ARNPrefix, x.accountId)), '" "')
-    ) || '"')                                                       AS entity_texts,
+    -- Few texts a record: those that repeat each by itself, what is seldom there together.
+    [
+        r.requestParameters::VARCHAR, r.responseElements::VARCHAR, r.additionalEventData::VARCHAR,
+        r.userIdentity.principalId,
+        array_to_string(list_transform(r.resources, lambda x: concat_ws('" "', x.ARN, x.ARNPrefix, x.accountId)), '" "'),
+        concat_ws(
+            '" "', r.serviceEventDetails, r.insightDetails, r.errorMessage, r.userIdentity.onBehalfOf,
+            r.userIdentity.inScopeOf, r.vpcEndpointAccountId)
+    ]                                                               AS entity_texts,
 
     -- What has no place in the class. A field of an unexpected type stays here whole.
     nullif(try(json_merge_patch(
