@@ -75,7 +75,7 @@ def ingest_beside(lake: Path, names: list[str]) -> None:
     """A commit that leaves other batches as they are."""
     events = events_table(create_home(lake))
     shard = make_shard(create_home(lake), "0", "beside", names)
-    events.add_files(shard.files)
+    events.add_files([file.path for file in shard.files])
 
 
 def test_batch_without_data_files_is_settled_without_a_snapshot(tmp_path: Path) -> None:
@@ -93,7 +93,7 @@ def test_batch_of_a_living_writer_is_left_alone(tmp_path: Path) -> None:
         intend(home, "x", writer, ["a"])
         shard = make_shard(home, "0", "x", ["a"])
         assert reconcile(home) == []
-        assert all(Path(file).exists() for file in shard.files)
+        assert all(Path(file.path).exists() for file in shard.files)
         commit(home, "x", [shard])
         assert ledger_path(home, "x").exists()
         assert reconcile(home) == []

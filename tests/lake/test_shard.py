@@ -14,7 +14,7 @@ from trailkeep.lake.tables import events_arrow_schema, events_table
 
 def write(path: Path, events: pa.Table) -> list[pq.ParquetFile]:
     schema = events_arrow_schema(events_table(create_home(path / "lake")))
-    return [pq.ParquetFile(file) for file in write_events(path / "data", "b-0", events, schema)]
+    return [pq.ParquetFile(file.path) for file in write_events(path / "data", "b-0", events, schema)]
 
 
 def test_one_file_a_partition(tmp_path: Path) -> None:
@@ -62,3 +62,16 @@ def test_file_of_one_row(tmp_path: Path) -> None:
     schema = events_arrow_schema(events_table(create_home(tmp_path / "lake")))
     write_file(tmp_path / "one.parquet", make_events("a", "b", rows=1), schema, level=3)
     assert pq.read_metadata(tmp_path / "one.parquet").num_rows == 1
+
+
+def test_null_texts_and_parts_of_a_table_keep_their_places(tmp_path: Path) -> None:
+    events = make_events("a", "b", rows=200, days=2)
+    texts = [None if n % 3 == 0 else f"{n}: a text longer than a view holds" for n in range(len(events))]
+    place = events.column_names.index("raw_data")
+    events = events.set_column(place, "raw_data", pa.array(texts)).set_column(
+        events.column_names.index("event_uid"), "event_uid", pa.array([str(n) for n in range(len(events))])
+    )
+    parts = pa.concat_tables([events.slice(7, 50), events.slice(57, 1), events.slice(58)])
+    rows = [row for file in write(tmp_path, parts) for row in file.read(["event_uid", "raw_data"]).to_pylist()]
+    assert sorted(int(row["event_uid"]) for row in rows) == list(range(7, len(events)))
+    assert all(row["raw_data"] == texts[int(row["event_uid"])] for row in rows)

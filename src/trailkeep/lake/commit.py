@@ -19,6 +19,7 @@ from pyiceberg.expressions import EqualTo
 
 from trailkeep.core.durable import write_file as write_durably
 from trailkeep.core.failpoint import failpoint
+from trailkeep.lake.data_files import data_files
 from trailkeep.lake.home import Home
 from trailkeep.lake.ledger import (
     ObjectEntry,
@@ -29,7 +30,7 @@ from trailkeep.lake.ledger import (
     unfinished,
 )
 from trailkeep.lake.seal import merkle_root
-from trailkeep.lake.shard import Shard, write_file
+from trailkeep.lake.shard import Shard, WrittenFile, write_file
 from trailkeep.lake.tables import events_arrow_schema, events_table
 
 BATCH_ID = "trailkeep.batch-id"
@@ -64,7 +65,7 @@ def commit(home: Home, batch_id: str, shards: list[Shard]) -> Batch:
         ledger = _ledger(shards)
         write_ledger(home, batch_id, ledger)
         failpoint("snapshot.before")
-        _append(home, batch_id, ledger)
+        _append(home, batch_id, ledger, [file for shard in shards for file in shard.files])
         failpoint("snapshot.after")
         settle(home, batch_id, ledger)
     signals = [table for shard in shards for table in shard.signals]
@@ -125,7 +126,7 @@ def _ledger(shards: list[Shard]) -> dict[str, Any]:
         row["content"] = base64.b64encode(row["content"]).decode() if row["content"] else None
     roots = {object_id: root for shard in shards for object_id, root in shard.roots.items()}
     return {
-        "files": [file for shard in shards for file in shard.files],
+        "files": [file.path for shard in shards for file in shard.files],
         "seal_root": merkle_root(roots[object_id] for object_id in sorted(roots)).hex(),
         "objects": entries,
         "quarantine": [asdict(piece) for shard in shards for piece in shard.pieces],
@@ -137,15 +138,18 @@ def _encode(ledger: dict[str, Any]) -> bytes:
     return json.dumps(ledger, sort_keys=True, separators=(",", ":")).encode()
 
 
-def _append(home: Home, batch_id: str, ledger: dict[str, Any]) -> None:
-    if not ledger["files"]:
+def _append(home: Home, batch_id: str, ledger: dict[str, Any], files: list[WrittenFile]) -> None:
+    if not files:
         return
     summary = {
         BATCH_ID: batch_id,
         LEDGER_DIGEST: sha256(_encode(ledger)).hexdigest(),
         SEAL_ROOT: ledger["seal_root"],
     }
-    events_table(home).add_files(ledger["files"], snapshot_properties=summary, check_duplicate_files=False)
+    table = events_table(home)
+    with table.transaction() as change, change.update_snapshot(summary).fast_append() as snapshot:
+        for file in data_files(table, files):
+            snapshot.append_data_file(file)
 
 
 def _settle_interrupted(home: Home, batch_id: str) -> None:
@@ -179,12 +183,11 @@ def _drop(home: Home, shard: Shard, again: set[str]) -> Shard:
     schema = events_arrow_schema(events_table(home))
     files = []
     for file in shard.files:
-        rest = _rows_without(pq.read_table(file), ids)
+        path = Path(file.path)
+        rest = _rows_without(pq.read_table(path), ids)
         if len(rest):
-            path = Path(file).with_suffix(".rest.parquet")
-            write_file(path, rest, schema, level=3)
-            files.append(str(path))
-        Path(file).unlink()
+            files.append(write_file(path.with_suffix(".rest.parquet"), rest, schema, level=3))
+        path.unlink()
     return Shard(
         files=files,
         entries=[entry.as_duplicate() if entry.sha256 in again else entry for entry in shard.entries],
