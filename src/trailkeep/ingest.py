@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import partial
+from math import ceil
 from uuid import uuid4
 
 import pyarrow as pa
@@ -64,7 +65,10 @@ def ingest(
     with home.writer() as writer, open_pool(partial(Worker, settings), workers) as submit:
         pending: deque[tuple[_Pending, int]] = deque()
         for group in split(files, batch_bytes):
-            pending.append((_begin(home, submit, writer, group, batch_bytes), len(group)))
+            # As many parts for each worker: also in the last batch, which is small.
+            size = sum(file.raw_size for file in group)
+            parts = workers * max(1, ceil(size / workers / min(SHARD_BYTES, batch_bytes / 2)))
+            pending.append((_begin(home, submit, writer, group, parts), len(group)))
             # The next batch is made while this one commits; more would only cost memory.
             if len(pending) > 1 or workers == 1:
                 _finish(settings, report, pending, progress)
@@ -95,11 +99,20 @@ def split(files: Iterable[LogFile], size: int) -> Iterator[list[LogFile]]:
         yield group
 
 
-def _begin(home: Home, submit: Callable[..., Job], writer: str, files: list[LogFile], batch_bytes: int) -> _Pending:
+def shares(files: list[LogFile], count: int) -> list[list[LogFile]]:
+    """`files` in at most `count` groups of about the same number of raw bytes, in their order."""
+    groups: list[list[LogFile]] = [[] for _ in range(count)]
+    size, before = sum(file.raw_size for file in files), 0
+    for file in files:
+        groups[min(before * count // max(size, 1), count - 1)].append(file)
+        before += file.raw_size
+    return [group for group in groups if group]
+
+
+def _begin(home: Home, submit: Callable[..., Job], writer: str, files: list[LogFile], parts: int) -> _Pending:
     batch_id = uuid4().hex
     intend(home, batch_id, writer, [file.key for file in files])
-    parts = split(files, min(SHARD_BYTES, batch_bytes // 2))
-    return _Pending(batch_id, [submit(batch_id, number, part) for number, part in enumerate(parts)])
+    return _Pending(batch_id, [submit(batch_id, number, some) for number, some in enumerate(shares(files, parts))])
 
 
 def _finish(
