@@ -6,19 +6,17 @@ from functools import partial
 from typing import Any
 
 import pyarrow as pa
-import pyarrow.compute as pc
 
-from trailkeep.collect.files import LogFile, fetch
+from trailkeep.collect.files import LogFile, fetch, split
 from trailkeep.detect.match import Matcher
 from trailkeep.engine.duckdb import connect
-from trailkeep.ingest import split
 from trailkeep.intake import Intake, Reading
-from trailkeep.lake.ledger import ObjectEntry
+from trailkeep.lake.entries import ObjectEntry
 from trailkeep.normalize.mapping import Mapper
 from trailkeep.normalize.records import BadPiece
 from trailkeep.workers import Job, open_pool
 
-SHARD_BYTES = 128 << 20
+SHARD_BYTES = 64 << 20
 
 MATCHES = pa.schema(
     [
@@ -34,6 +32,9 @@ MATCHES = pa.schema(
     ]
 )
 
+# The columns that a match is printed from.
+_PRINTED = frozenset({"event_uid", "event_name", "time"})
+
 
 @dataclass
 class Found:
@@ -45,11 +46,14 @@ class Found:
 
 
 def hunt(reading: Reading, matcher: Matcher, files: list[LogFile], workers: int) -> Iterator[Found]:
-    """Run the rules over `files`, one `Found` for each portion of about 128 MB."""
+    """Run the rules over `files`, one `Found` for each portion of about 64 MB."""
     with open_pool(partial(Hunter, reading, matcher), workers) as submit:
         waiting: list[Job] = []
         for group in split(files, SHARD_BYTES):
             waiting.append(submit(group))
+            done = [job for job in waiting if job.done]
+            waiting = [job for job in waiting if job not in done]
+            yield from (job.result() for job in done)
             if len(waiting) > 2 * workers or workers == 1:
                 yield waiting.pop().result()
         while waiting:
@@ -63,16 +67,19 @@ class Hunter:
         self._reading = reading
         self._matcher = matcher
         self._connection = connect(threads=1)
-        self._mapper = Mapper(self._connection, reading.cache)
+        self._mapper = Mapper(self._connection, reading.cache, self._columns)
 
     def run(self, files: list[LogFile]) -> Found:
         """The matches in `files`."""
         sink = _Sink(self)
-        intake = Intake(self._reading, self._mapper, sink)
+        intake = Intake(self._reading, self._mapper, sink, digests=False)
         for group in fetch(files):
             intake.take(group)
         intake.finish()
         return sink.found
+
+    def _columns(self, source: str) -> frozenset[str]:
+        return self._matcher.columns(source) | _PRINTED
 
     def match(self, source: str, events: pa.Table) -> list[dict[str, Any]]:
         """Each match on mapped events, as `hunt` prints it; `object_id` instead of the file."""
@@ -80,24 +87,21 @@ class Hunter:
         matches = self._matcher.match(self._connection, events, source, natives)
         if not len(matches):
             return []
-        facts = events.select(["object_id", "record_no", "event_uid", "event_name", "time"])
-        wanted = facts.filter(pc.is_in(facts["object_id"], pc.unique(matches["object_id"]).cast(pa.string())))
-        rows = {(row["object_id"], row["record_no"]): row for row in wanted.to_pylist()}
+        facts = events.select(["object_id", "record_no", "event_uid", "event_name", "time"]).take(matches["row"])
         return [
             {
                 "rule_id": rule.id,
                 "title": rule.title,
                 "level": rule.level,
-                "event_uid": row["event_uid"],
-                "event_name": row["event_name"],
-                "time": row["time"],
+                "event_uid": fact["event_uid"],
+                "event_name": fact["event_name"],
+                "time": fact["time"],
                 "source": source,
-                "file": row["object_id"],
-                "record": row["record_no"],
+                "file": fact["object_id"],
+                "record": fact["record_no"],
             }
-            for match in matches.to_pylist()
-            for rule in [self._matcher.rules[match["rule"]]]
-            for row in [rows[match["object_id"], match["record_no"]]]
+            for fact, number in zip(facts.to_pylist(), matches["rule"].to_pylist(), strict=True)
+            for rule in [self._matcher.rules[number]]
         ]
 
 

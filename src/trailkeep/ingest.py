@@ -1,7 +1,7 @@
 """Files in, a lake with their events and alerts out, each object exactly once: batches, commits, recovery."""
 
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import partial
@@ -11,12 +11,13 @@ from uuid import uuid4
 import pyarrow as pa
 
 from trailkeep.alert.derive import derive, read_signals
-from trailkeep.collect.files import LogFile
+from trailkeep.collect.files import LogFile, shares, split
 from trailkeep.core.failpoint import failpoint
 from trailkeep.detect.match import Matcher
 from trailkeep.lake.commit import Batch, commit, intend
+from trailkeep.lake.entries import ObjectEntry
 from trailkeep.lake.home import Home
-from trailkeep.lake.ledger import ObjectEntry, mark_done
+from trailkeep.lake.ledger import mark_done
 from trailkeep.lake.reconcile import reconcile, signals_of
 from trailkeep.pipeline import Outcome, Settings, Worker
 from trailkeep.workers import Job, open_pool
@@ -83,30 +84,6 @@ def recover(home: Home, windows: dict[str, int]) -> int:
     for batch_id in unalerted:
         _alert(home, batch_id, [signals_of(home, batch_id)], windows)
     return len(unalerted)
-
-
-def split(files: Iterable[LogFile], size: int) -> Iterator[list[LogFile]]:
-    """`files` in groups of about `size` raw bytes, in their order."""
-    group: list[LogFile] = []
-    total = 0
-    for file in files:
-        if group and total + file.raw_size > size:
-            yield group
-            group, total = [], 0
-        group.append(file)
-        total += file.raw_size
-    if group:
-        yield group
-
-
-def shares(files: list[LogFile], count: int) -> list[list[LogFile]]:
-    """`files` in at most `count` groups of about the same number of raw bytes, in their order."""
-    groups: list[list[LogFile]] = [[] for _ in range(count)]
-    size, before = sum(file.raw_size for file in files), 0
-    for file in files:
-        groups[min(before * count // max(size, 1), count - 1)].append(file)
-        before += file.raw_size
-    return [group for group in groups if group]
 
 
 def _begin(home: Home, submit: Callable[..., Job], writer: str, files: list[LogFile], parts: int) -> _Pending:

@@ -16,7 +16,7 @@ import pyarrow.compute as pc
 from trailkeep.collect.files import Fetched
 from trailkeep.core.errors import InputError
 from trailkeep.core.source import Source
-from trailkeep.lake.ledger import ObjectEntry
+from trailkeep.lake.entries import ObjectEntry
 from trailkeep.normalize.mapping import Mapper
 from trailkeep.normalize.read import key_time, read_object
 from trailkeep.normalize.records import BadPiece, ObjectRecords, sha256s, to_table
@@ -45,7 +45,7 @@ class Sink(Protocol):
         ...
 
     def opened(self, entry: ObjectEntry, digests: pa.Table) -> None:
-        """An object was read: its entry so far, and record_no and raw_sha256 of its good records."""
+        """An object was read: its entry so far, and record_no of its good records, with raw_sha256 if asked for."""
         ...
 
     def refused(self, entry: ObjectEntry, piece: BadPiece, raw_format: str | None, mapped: bool) -> None:
@@ -73,10 +73,12 @@ class Reading:
 class Intake:
     """Reads objects and maps their records in portions of about 128 MB; call `finish` for the last one."""
 
-    def __init__(self, reading: Reading, mapper: Mapper, sink: Sink) -> None:
+    def __init__(self, reading: Reading, mapper: Mapper, sink: Sink, digests: bool = True) -> None:
+        """`digests`: whether records get their raw_sha256, which who stores nothing does not need."""
         self._reading = reading
         self._mapper = mapper
         self._sink = sink
+        self._digests = digests
         self._entries: dict[str, ObjectEntry] = {}
         self._waiting: dict[str, list[pa.Table]] = {}
         self._waiting_bytes = 0
@@ -96,9 +98,10 @@ class Intake:
 
     def put(self, entry: ObjectEntry, records: ObjectRecords) -> None:
         """Records of an object that was read: bad pieces to the sink, good records to the mapper."""
-        table = raw_table(records, entry.object_id, key_time(entry.key))
+        make, told = (raw_table, ["record_no", "raw_sha256"]) if self._digests else (to_table, ["record_no"])
+        table = make(records, entry.object_id, key_time(entry.key))
         self._entries[entry.object_id] = entry
-        self._sink.opened(entry, table.select(["record_no", "raw_sha256"]))
+        self._sink.opened(entry, table.select(told))
         for piece in records.bad:
             self._sink.refused(entry, piece, None, mapped=False)
         for batch in table.to_batches():

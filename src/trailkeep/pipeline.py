@@ -17,8 +17,9 @@ from trailkeep.detect.match import Matcher
 from trailkeep.detect.signals import make_signals
 from trailkeep.engine.duckdb import connect
 from trailkeep.intake import Intake, Reading
+from trailkeep.lake.entries import ObjectEntry, QuarantineEntry
 from trailkeep.lake.home import Home
-from trailkeep.lake.ledger import ObjectEntry, QuarantineEntry, stored_files
+from trailkeep.lake.ledger import stored_files
 from trailkeep.lake.quarantine import QuarantineWriter
 from trailkeep.lake.seal import merkle_root
 from trailkeep.lake.shard import Shard, write_events
@@ -38,6 +39,13 @@ class Settings:
     reading: Reading
     matcher: Matcher
     schema: pa.Schema
+
+
+def settings_of(home: Home, reading: Reading, matcher: Matcher) -> Settings:
+    """What workers need to write to this lake."""
+    from trailkeep.lake.tables import events_arrow_schema, events_table  # workers need it not, and it takes long
+
+    return Settings(home, reading, matcher, events_arrow_schema(events_table(home)))
 
 
 @dataclass

@@ -16,7 +16,7 @@ from trailkeep.core.errors import InputError
 from trailkeep.ingest import recover, store, windows_of
 from trailkeep.intake import Intake, Reading, raw_table
 from trailkeep.lake.commit import intend
-from trailkeep.lake.ledger import QuarantineEntry
+from trailkeep.lake.entries import QuarantineEntry
 from trailkeep.lake.quarantine import open_pieces, read_piece
 from trailkeep.normalize.read import key_time, read_object
 from trailkeep.normalize.records import Chunk, ObjectRecords, int32s

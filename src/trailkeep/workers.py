@@ -35,6 +35,11 @@ class Job:
     pool: "_Pool"
     elsewhere: Future[Any] | None = None
 
+    @property
+    def done(self) -> bool:
+        """Whether another process has done it."""
+        return self.elsewhere is not None and self.elsewhere.done()
+
     def result(self) -> Any:
         """The result: waited for, or, where nobody has begun the job, made here."""
         if self.pool.take(self):

@@ -17,8 +17,9 @@ import pyarrow as pa
 
 from trailkeep.core.columns import SIGNAL_SOURCE
 from trailkeep.lake.commit import Batch, commit, intend
+from trailkeep.lake.entries import ObjectEntry
 from trailkeep.lake.home import Home, create_home
-from trailkeep.lake.ledger import ObjectEntry, mark_done, stored_files
+from trailkeep.lake.ledger import mark_done, stored_files
 from trailkeep.lake.quarantine import QuarantineWriter
 from trailkeep.lake.reconcile import reconcile
 from trailkeep.lake.seal import merkle_root

@@ -22,6 +22,7 @@ from trailkeep.ingest import recover
 from trailkeep.lake import ledger
 from trailkeep.lake import quarantine as pieces
 from trailkeep.lake.home import open_home
+from trailkeep.pipeline import settings_of
 
 quarantine = typer.Typer(
     help="What could not be stored: list it, try again.", no_args_is_help=True, rich_markup_mode=None
@@ -90,6 +91,6 @@ def retry(
     lake = open_home(home)
     reading = setup.reading_of(sources, None, limit_mb)
     matcher = setup.matcher_of(setup.rules_of(rules), dict(reading.sources))
-    done = retry_pieces(setup.settings_of(lake, reading, matcher))
+    done = retry_pieces(settings_of(lake, reading, matcher))
     print(f"{counted(done.stored, 'record')} stored, {counted(done.left, 'piece')} left in the quarantine")
     raise typer.Exit(1 if done.left else 0)

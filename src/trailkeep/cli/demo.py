@@ -18,6 +18,7 @@ from trailkeep.collect.files import find_files
 from trailkeep.demo.company import write_company_day
 from trailkeep.ingest import ingest
 from trailkeep.lake.home import create_home
+from trailkeep.pipeline import settings_of
 
 DEMO_HOME = Path("demo-lake")
 
@@ -32,7 +33,7 @@ def demo(
     lake = create_home(home)
     reading = setup.reading_of(None, None, DEFAULT_LIMIT_MB)
     pack = setup.rules_of(None)
-    settings = setup.settings_of(lake, reading, setup.matcher_of(pack, dict(reading.sources)))
+    settings = settings_of(lake, reading, setup.matcher_of(pack, dict(reading.sources)))
     with TemporaryDirectory() as folder:
         day = write_company_day(Path(folder))
         files = find_files([folder])

@@ -13,8 +13,8 @@ from trailkeep.core.errors import TrailkeepError, UsageError
 _COMMANDS = {
     "demo": "demo:demo",
     "ingest": "ingest:ingest",
-    "normalize": "ingest:normalize",
-    "hunt": "ingest:hunt",
+    "normalize": "normalize:normalize",
+    "hunt": "hunt:hunt",
     "search": "query:search",
     "sql": "query:sql",
     "status": "care:status",

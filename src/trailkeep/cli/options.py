@@ -17,6 +17,7 @@ def _format(value: str) -> str:
     return value
 
 
+PathsArgument = Annotated[list[str], typer.Argument(help="Files, folders or globs.", metavar="PATH...")]
 HomeOption = Annotated[
     Path,
     typer.Option("--home", envvar="TRAILKEEP_HOME", help="Folder of the lake.", show_default="~/.trailkeep"),

@@ -1,4 +1,4 @@
-"""Options in, what the stages need out: sources, compiled rules, settings."""
+"""Options in, what the stages need out: sources, compiled rules."""
 
 import os
 import sys
@@ -10,8 +10,6 @@ from trailkeep.core.source import Source, load_sources
 from trailkeep.detect.match import Matcher
 from trailkeep.detect.rules import RulePack, load_rules
 from trailkeep.intake import Reading
-from trailkeep.lake.home import Home
-from trailkeep.pipeline import Settings
 
 SHIPPED_RULES = Path(__file__).parent.parent / "rules"
 
@@ -35,13 +33,6 @@ def rules_of(paths: list[Path] | None) -> RulePack:
 def matcher_of(pack: RulePack | None, sources: dict[str, Source]) -> Matcher:
     """A matcher of the pack's rules for these sources."""
     return Matcher(pack.rules if pack else (), sources)
-
-
-def settings_of(home: Home, reading: Reading, matcher: Matcher) -> Settings:
-    """What workers need to write to this lake."""
-    from trailkeep.lake.tables import events_arrow_schema, events_table
-
-    return Settings(home, reading, matcher, events_arrow_schema(events_table(home)))
 
 
 def cache() -> Path:

@@ -2,7 +2,7 @@
 
 import glob
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -46,6 +46,30 @@ def find_files(patterns: list[str]) -> list[LogFile]:
         raise UsageError("\n".join(f"{name}: no such file, or an empty folder" for name in missing))
     files = [LogFile(path, str(path), path.stat().st_size) for path in paths]
     return sorted(files, key=lambda file: (_date(file.key), file.key))
+
+
+def split(files: Iterable[LogFile], size: int) -> Iterator[list[LogFile]]:
+    """`files` in groups of about `size` raw bytes, in their order."""
+    group: list[LogFile] = []
+    total = 0
+    for file in files:
+        if group and total + file.raw_size > size:
+            yield group
+            group, total = [], 0
+        group.append(file)
+        total += file.raw_size
+    if group:
+        yield group
+
+
+def shares(files: list[LogFile], count: int) -> list[list[LogFile]]:
+    """`files` in at most `count` groups of about the same number of raw bytes, in their order."""
+    groups: list[list[LogFile]] = [[] for _ in range(count)]
+    size, before = sum(file.raw_size for file in files), 0
+    for file in files:
+        groups[min(before * count // max(size, 1), count - 1)].append(file)
+        before += file.raw_size
+    return [group for group in groups if group]
 
 
 @dataclass(frozen=True)

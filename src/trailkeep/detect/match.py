@@ -7,7 +7,7 @@ import pyarrow.compute as pc
 
 from trailkeep.core.source import Source
 from trailkeep.detect.batch import MATCHES, Batch
-from trailkeep.detect.fields import native, predicate
+from trailkeep.detect.fields import RAW, column_name, native, predicate, quoted
 from trailkeep.detect.plan import Plan
 from trailkeep.detect.rules import Rule
 from trailkeep.detect.witness import witness
@@ -43,7 +43,8 @@ class Matcher:
             return MATCHES.empty_table()
         if isinstance(events, pa.Table):
             return Batch(con, events, plan, available_natives).matches() if len(events) else MATCHES.empty_table()
-        columns = ", ".join([*plan.columns, *map(native, available_natives)])
+        stored = [quoted(name, '"') for name in plan.stored]
+        columns = ", ".join([*stored, "object_id", "record_no", "raw_format", RAW, *map(native, available_natives)])
         reader = con.execute(f"SELECT {columns} FROM {events}").to_arrow_reader(BATCH_ROWS)  # noqa: S608
         own = connect()  # `con` is busy while it is read from
         found = [MATCHES.empty_table()]
@@ -54,6 +55,11 @@ class Matcher:
                 found.append(part.set_column(3, "row", pc.add(part["row"], start)))
                 start += len(batch)
         return pa.concat_tables(found)
+
+    def columns(self, source_name: str) -> frozenset[str]:
+        """The columns that `match` reads of events of this source: stored ones, and "$<top>" for natives."""
+        plan = self._plan(source_name)
+        return frozenset([*plan.stored, *map(column_name, plan.natives)])
 
     def _plan(self, source_name: str) -> Plan:
         if source_name not in self._plans:

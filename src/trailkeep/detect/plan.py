@@ -13,7 +13,7 @@ import pyarrow.compute as pc
 
 from trailkeep.core.columns import MAPPED
 from trailkeep.core.source import Source
-from trailkeep.detect.fields import ANY_KEY, RAW, Field, pair, quoted, resolve
+from trailkeep.detect.fields import ANY_KEY, RAW, Field, pair, resolve
 from trailkeep.detect.masks import Mask, simplified
 from trailkeep.detect.rules import Rule
 from trailkeep.detect.tree import TEXT, And, Node, Not, Null, Or, Pair, Test, fold, plain
@@ -105,11 +105,15 @@ class Plan:
             self.named.setdefault(name, []).append(planned)
 
     @property
-    def columns(self) -> list[str]:
-        """The columns of events that rules read, natives apart."""
+    def stored(self) -> list[str]:
+        """The stored columns that rules read."""
         words = {word for one in self.vocabularies for word in re.findall(r"\w+", one.field.sql)}
-        stored = [quoted(column.name, '"') for column in MAPPED if column.name in words]
-        return [*stored, "object_id", "record_no", "raw_format", RAW]
+        return [column.name for column in MAPPED if column.name in words]
+
+    @property
+    def natives(self) -> set[str]:
+        """The top-level native fields that rules read."""
+        return {name for one in self.vocabularies for name in one.field.natives}
 
     def _needs(self, ask: Ask) -> list[Need]:
         field = self.vocabularies[ask.field].field

@@ -7,7 +7,7 @@ schema demands a value and the record has none: in OCSF form only, so that store
 """
 
 import json
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from functools import cache
 from typing import Any
 
@@ -24,9 +24,9 @@ _SPECIAL = {"principal", "entity_texts", "reject"}
 _EVENT_UID = "coalesce({uid}, left(sha256(concat(object_id, ':', record_no)), 32))"
 
 
-def stored_select(source: Source, relation: str) -> str:
+def stored_select(source: Source, relation: str, wanted: Collection[str] | None = None) -> str:
     """One row a record, in order: the columns of MAPPED that the source fills, `entity_texts`, `reject`, and a
-    `$native` JSON text for each of source.natives.
+    `$native` JSON text for each of source.natives. `wanted`: the names of the columns, of all these, that are needed.
     """
     outputs = outputs_of(source)
     select = mapping(source).copy()
@@ -35,9 +35,10 @@ def stored_select(source: Source, relation: str) -> str:
         for column in MAPPED
         if column.path in outputs or column.path in ("source", "metadata.uid")
     ]
-    natives = [exp.alias_(_sql(f"r.{name}::VARCHAR"), f"${name}", quoted=True) for name in source.natives]
-    texts = exp.alias_(outputs.get("entity_texts", _sql("[]::VARCHAR[]")).copy(), "entity_texts")
-    select.set("expressions", [*columns, texts, exp.alias_(_rejection(outputs), "reject"), *natives])
+    columns += [exp.alias_(_sql(f"r.{name}::VARCHAR"), f"${name}", quoted=True) for name in source.natives]
+    columns.append(exp.alias_(outputs.get("entity_texts", _sql("[]::VARCHAR[]")).copy(), "entity_texts"))
+    kept = columns if wanted is None else [column for column in columns if column.alias in wanted]
+    select.set("expressions", [*kept, exp.alias_(_rejection(outputs), "reject")])
     return _print(with_records(select, source, relation))
 
 

@@ -20,10 +20,9 @@ from pyiceberg.expressions import EqualTo
 from trailkeep.core.durable import write_file as write_durably
 from trailkeep.core.failpoint import failpoint
 from trailkeep.lake.data_files import data_files
+from trailkeep.lake.entries import ObjectEntry, QuarantineEntry
 from trailkeep.lake.home import Home
 from trailkeep.lake.ledger import (
-    ObjectEntry,
-    QuarantineEntry,
     open_intent,
     record_batch,
     stored_contents,

@@ -7,8 +7,8 @@ import pyarrow as pa
 from sqlalchemy import Engine, func, select
 
 from trailkeep.core.durable import sync_file
+from trailkeep.lake.entries import QuarantineEntry
 from trailkeep.lake.home import Home
-from trailkeep.lake.ledger import QuarantineEntry
 from trailkeep.store.database import reading, utc
 from trailkeep.store.tables import quarantine
 

@@ -12,7 +12,7 @@ import pyarrow.parquet as pq
 from trailkeep.core.columns import SORT_ORDER
 from trailkeep.core.durable import sync_file
 from trailkeep.core.failpoint import failpoint
-from trailkeep.lake.ledger import ObjectEntry, QuarantineEntry
+from trailkeep.lake.entries import ObjectEntry, QuarantineEntry
 
 # Values that hardly repeat: a dictionary of them costs time and saves nothing.
 _NO_DICTIONARY = frozenset({"time", "event_uid", "raw_sha256", "raw_data", "record_no", "related_event"})

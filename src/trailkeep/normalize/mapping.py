@@ -1,5 +1,6 @@
 """A batch of raw records (Arrow) in, stored event columns and the rejected records (Arrow) out."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
@@ -43,12 +44,19 @@ class Mapped:
 class Mapper:
     """Maps batches of raw records over one engine connection.
 
-    Building a source's statement takes as long as mapping 20,000 events, so `cache`, a folder, keeps it.
+    Building a source's statement takes as long as mapping 20,000 events, so `cache`, a folder, keeps it. `wanted`
+    tells, by a source's name, which of the columns of its events are read; the others are null.
     """
 
-    def __init__(self, connection: Connection | None = None, cache: Path | None = None) -> None:
+    def __init__(
+        self,
+        connection: Connection | None = None,
+        cache: Path | None = None,
+        wanted: Callable[[str], frozenset[str]] | None = None,
+    ) -> None:
         self._connection = connection or connect()
         self._cache = cache
+        self._wanted = wanted
         self._statements: dict[str, str] = {}
 
     def map(self, source: Source, raw: pa.Table) -> Mapped:
@@ -61,8 +69,10 @@ class Mapper:
         finally:
             self._connection.unregister("raw_records")
         reasons = columns["reject"]
-        found = columns.drop_columns(["reject", "entity_texts"])
-        found = found.append_column("entities", entities(self._connection, found, columns["entity_texts"]))
+        found = columns.drop_columns(["reject"])
+        if "entity_texts" in found.column_names:
+            texts, found = found["entity_texts"], found.drop_columns(["entity_texts"])
+            found = found.append_column("entities", entities(self._connection, found, texts))
         events = pa.table({c.name: _column(found, c, len(raw)) for c in MAPPED})
         for name in found.column_names:
             if name.startswith("$"):
@@ -78,19 +88,20 @@ class Mapper:
         return Mapped(events.filter(accepted), rejected.filter(pc.invert(accepted)))
 
     def _statement(self, source: Source) -> str:
+        wanted = None if self._wanted is None else sorted(self._wanted(source.name))
         if self._cache is None:
-            return _build(source)
-        made_from = (__version__, source.map_sql, source.model_dump_json(), repr(MAPPED))
+            return _build(source, wanted)
+        made_from = (__version__, source.map_sql, source.model_dump_json(), repr(MAPPED), wanted)
         kept = self._cache / f"{source.name}-{sha256(repr(made_from).encode()).hexdigest()[:32]}.sql"
         if not kept.exists():
-            write_file(kept, _build(source).encode())
+            write_file(kept, _build(source, wanted).encode())
         return kept.read_text(encoding="utf-8")
 
 
-def _build(source: Source) -> str:
+def _build(source: Source, wanted: list[str] | None) -> str:
     from trailkeep.engine.mapping import stored_select  # takes long to import, and a cached statement needs it not
 
-    return stored_select(source, "raw_records")
+    return stored_select(source, "raw_records", wanted)
 
 
 _TYPES = {
