@@ -23,7 +23,7 @@ from trailkeep.pipeline import Outcome, Settings, Worker
 from trailkeep.workers import Job, open_pool
 
 BATCH_BYTES = 256 << 20
-SHARD_BYTES = 128 << 20
+SHARD_BYTES = 64 << 20
 
 
 @dataclass

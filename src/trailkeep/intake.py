@@ -21,7 +21,7 @@ from trailkeep.normalize.mapping import Mapper
 from trailkeep.normalize.read import key_time, read_object
 from trailkeep.normalize.records import BadPiece, ObjectRecords, sha256s, to_table
 
-MAP_BYTES = 128 << 20
+MAP_BYTES = 64 << 20
 DEFAULT_LIMIT = 1 << 30
 
 
@@ -71,7 +71,7 @@ class Reading:
 
 
 class Intake:
-    """Reads objects and maps their records in portions of about 128 MB; call `finish` for the last one."""
+    """Reads objects and maps their records in portions of about 64 MB; call `finish` for the last one."""
 
     def __init__(self, reading: Reading, mapper: Mapper, sink: Sink, digests: bool = True) -> None:
         """`digests`: whether records get their raw_sha256, which who stores nothing does not need."""

@@ -26,9 +26,9 @@ from trailkeep.lake.shard import Shard, write_events
 from trailkeep.normalize.mapping import Mapper
 from trailkeep.normalize.records import BadPiece
 
-FLUSH_BYTES = 128 << 20
+FLUSH_BYTES = 64 << 20
 # Holes in the heap grow from shard to shard, slowly; without an end, memory would rise by half in a long run.
-_SHARDS_UNTIL_TRIM = 4
+_SHARDS_UNTIL_TRIM = 8
 
 
 @dataclass(frozen=True)
@@ -92,7 +92,7 @@ class Worker:
 
 
 class ShardMaker:
-    """The sink of an ingest: events wait until there are 128 MB, then meet the rules and are written."""
+    """The sink of an ingest: events wait until there are 64 MB, then meet the rules and are written."""
 
     def __init__(self, worker: Worker, batch_id: str, number: int) -> None:
         self._worker = worker
