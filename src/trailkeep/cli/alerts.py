@@ -2,6 +2,7 @@
 
 import getpass
 import json
+import re
 import sys
 from datetime import UTC, datetime
 from typing import Annotated
@@ -13,7 +14,7 @@ from rich.console import Console
 from trailkeep.alert import desk
 from trailkeep.cli import setup
 from trailkeep.cli.options import DEFAULT_HOME, FormatOption, HomeOption, RulesOption
-from trailkeep.cli.output import write_rows
+from trailkeep.cli.output import counted, write_rows
 from trailkeep.core.timespan import parse_moment
 from trailkeep.lake.home import open_home
 
@@ -81,8 +82,9 @@ def show(
     if rule:
         for name, text in (("why it matters", rule.description), ("what to do", rule.runbook)):
             console.print(f"\n{name}:", markup=False, style="bold")
-            console.print(text.strip(), markup=False, highlight=False)
-    console.print(f"\n{len(found['events'])} events:", markup=False, style="bold")
+            # Lines that go on the one before were broken for the eyes of its author; the console breaks them anew.
+            console.print(re.sub(r"\n[ \t]+", " ", text.strip()), markup=False, highlight=False)
+    console.print(f"\n{counted(len(found['events']), 'event')}:", markup=False, style="bold")
     shown = [{column.name: event[column.name] for column in _EVENTS} for event in found["events"]]
     write_rows(pa.Table.from_pylist(shown, schema=_EVENTS), format, sys.stdout)
     for step in found["history"]:
