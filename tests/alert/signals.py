@@ -46,9 +46,9 @@ def add(state: Engine, signals: Iterable[Signal], windows: Mapping[str, int] | N
 
 
 def found(state: Engine, status: str | None = None) -> list[Alert]:
-    """The alerts, in the order of their first events."""
+    """The alerts that were not merged into others, in the order of their first events."""
     with reading(state) as connection:
-        rows = connection.execute(select(alerts)).all()
+        rows = connection.execute(select(alerts).where(alerts.c.status != "merged")).all()
         members = connection.execute(select(alert_events.c.alert_id, alert_events.c.event_uid)).all()
     return sorted(
         (

@@ -14,6 +14,7 @@ from sqlalchemy import Engine, delete, select
 from tests.alert.signals import NOW, START, Alert, add, found, signal, spans, state_at
 from trailkeep.alert.derive import DEFAULT_WINDOW, Signal, read_signals
 from trailkeep.alert.desk import decide, list_alerts, show_alert
+from trailkeep.core.errors import UsageError
 from trailkeep.store.database import reading
 from trailkeep.store.tables import alert_events, alert_history, alerts
 
@@ -53,6 +54,18 @@ def test_a_late_signal_merges_two_alerts_into_the_older_one(state: Engine) -> No
     alert = show_alert(state, 1)
     assert [event["event_uid"] for event in alert["events"]] == ["alice at 0", "alice at 50", "alice at 100"]
     assert [step["who"] for step in alert["history"]] == ["dana"]
+    merged = show_alert(state, 2)
+    assert (merged["status"], merged["events"]) == ("merged", [])
+    assert [(step["action"], step["why"]) for step in merged["history"]] == [("merged", "into alert 1")]
+    assert list_alerts(state, "merged")["id"].to_pylist() == [2]
+    with pytest.raises(UsageError, match="alert 2 was merged into another"):
+        decide(state, 2, "closed", "dana", "done", NOW)
+
+
+def test_the_number_of_a_merged_alert_is_not_given_out_again(state: Engine) -> None:
+    for minutes in (0, 100, 50, 900):
+        add(state, [signal(minutes)])
+    assert sorted(list_alerts(state)["id"].to_pylist()) == [1, 3]
 
 
 def test_a_merged_alert_is_open_while_one_of_its_parts_is(state: Engine) -> None:
@@ -173,5 +186,5 @@ def test_any_order_and_any_portions_give_the_same_alerts(
         add(state, portion, WINDOWS)
     assert found(state) == expected(signals)
     with reading(state) as connection:
-        ids = set(connection.execute(select(alerts.c.id)).scalars())
+        ids = set(connection.execute(select(alerts.c.id).where(alerts.c.status != "merged")).scalars())
         assert set(connection.execute(select(alert_events.c.alert_id)).scalars()) == ids

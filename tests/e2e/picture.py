@@ -80,7 +80,7 @@ def _alerts(home: Home) -> list[tuple[Any, ...]]:
     for alert_id, uid in _rows(home, select(alert_events.c.alert_id, alert_events.c.event_uid)):
         events.setdefault(alert_id, set()).add(uid)
     names = ("title", "level", "rule_uid", "subject", "subject_kind", "status", "first_time", "last_time")
-    found = _rows(home, select(alerts.c.id, *(alerts.c[name] for name in names)))
+    found = _rows(home, select(alerts.c.id, *(alerts.c[name] for name in names)).where(alerts.c.status != "merged"))
     assert {alert_id for alert_id, *_ in found} == set(events)
     return [(*row, frozenset(events[alert_id])) for alert_id, *row in found]
 

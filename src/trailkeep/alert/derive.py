@@ -2,9 +2,9 @@
 
 The outcome depends on the signals only, never on the order or grouping in which they arrive: two signals
 belong together when a chain of signals with gaps of at most the window joins them, so a late signal may merge
-two alerts; what is merged is open if a part of it was. The subject is the principal, else the source address,
-else the account. An event counts once for a rule however often it was delivered; a closed alert stays closed,
-and a new signal opens another.
+two alerts: the older takes over the events and the history of the other, and is open if one of them was. The
+subject is the principal, else the source address, else the account. An event counts once for a rule however often
+it was delivered; a closed alert stays closed, and a new signal opens another.
 """
 
 from collections import defaultdict
@@ -14,13 +14,14 @@ from datetime import datetime, timedelta
 from typing import Any
 
 import pyarrow as pa
-from sqlalchemy import Connection, bindparam, delete, func, insert, select, update
+from sqlalchemy import Connection, bindparam, func, insert, select, update
 
 from trailkeep.core.levels import level_of
 from trailkeep.store.database import utc
 from trailkeep.store.tables import alert_events, alert_history, alerts
 
 DEFAULT_WINDOW = 3600
+MERGED = "merged"
 _CHUNK = 400
 
 
@@ -133,7 +134,7 @@ def _current(
         times = [signal.time for subject in subjects for signal in groups[rule, subject]]
         query = select(*columns).where(
             alerts.c.rule_uid == rule,
-            alerts.c.status != "closed",
+            alerts.c.status.not_in(("closed", MERGED)),
             alerts.c.first_time <= max(times) + windows[rule],
             alerts.c.last_time >= min(times) - windows[rule],
         )
@@ -201,7 +202,11 @@ def _write(connection: Connection, happenings: list[Happening], now: datetime) -
             for table in (alert_events, alert_history):
                 moved = update(table).where(table.c.alert_id == other).values(alert_id=happening.id)
                 connection.execute(moved)
-            connection.execute(delete(alerts).where(alerts.c.id == other))
+            # Its number stays its own: somebody may have written it down.
+            merged = update(alerts).where(alerts.c.id == other).values(status=MERGED, updated=now)
+            connection.execute(merged)
+            step = {"alert_id": other, "time": now, "who": "trailkeep", "action": MERGED}
+            connection.execute(insert(alert_history), step | {"why": f"into alert {happening.id}"})
     connection.execute(insert(alert_events), [_event(s, h.id) for h in happenings for s in h.signals])
 
 

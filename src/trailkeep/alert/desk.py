@@ -6,27 +6,29 @@ from typing import Any
 import pyarrow as pa
 from sqlalchemy import Engine, func, insert, select, update
 
+from trailkeep.alert.derive import MERGED
 from trailkeep.core.errors import UsageError
 from trailkeep.core.levels import LEVELS
 from trailkeep.store.database import reading, utc
 from trailkeep.store.tables import alert_events, alert_history, alerts
 
 STATUSES = ("open", "acked", "closed")
+# An alert that has become part of another keeps its number, and what it became; it is no work any more.
+LISTED = (*STATUSES, MERGED)
 
 
 def list_alerts(
     state: Engine, status: str | None = None, level: str | None = None, since: datetime | None = None
 ) -> pa.Table:
-    """Alerts, most severe first, then newest; `level` is the least severe one wanted."""
-    if status is not None and status not in STATUSES:
-        raise UsageError(f"no alert status {status!r}; one of {', '.join(STATUSES)}")
+    """Alerts, most severe first, then newest; `level` is the least severe one wanted. Merged ones by status only."""
+    if status is not None and status not in LISTED:
+        raise UsageError(f"no alert status {status!r}; one of {', '.join(LISTED)}")
     if level is not None and level not in LEVELS:
         raise UsageError(f"no level {level!r}; one of {', '.join(LEVELS)}")
     counted = func.count(alert_events.c.event_uid).label("events")
     query = select(alerts, counted).outerjoin(alert_events, alert_events.c.alert_id == alerts.c.id)
     query = query.group_by(alerts.c.id)
-    if status is not None:
-        query = query.where(alerts.c.status == status)
+    query = query.where(alerts.c.status == status if status is not None else alerts.c.status != MERGED)
     if level is not None:
         query = query.where(alerts.c.level.in_(LEVELS[LEVELS.index(level) :]))
     if since is not None:
@@ -63,8 +65,12 @@ def decide(state: Engine, alert_id: int, action: str, who: str, why: str | None,
         raise UsageError("closing an alert needs a reason: --why 'planned change CHG-12'")
     with state.begin() as connection:
         values = {"status": action, "assignee": who, "updated": now}
-        if not connection.execute(update(alerts).where(alerts.c.id == alert_id).values(values)).rowcount:
+        present = connection.execute(select(alerts.c.status).where(alerts.c.id == alert_id)).scalar()
+        if present is None:
             raise UsageError(f"no alert {alert_id}; `trailkeep alerts list` shows those there are")
+        if present == MERGED:
+            raise UsageError(f"alert {alert_id} was merged into another: `trailkeep alerts show {alert_id}` says which")
+        connection.execute(update(alerts).where(alerts.c.id == alert_id).values(values))
         row = {"alert_id": alert_id, "time": now, "who": who, "action": action, "why": why}
         connection.execute(insert(alert_history).values(row))
 

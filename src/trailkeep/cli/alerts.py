@@ -40,7 +40,9 @@ _EVENTS = pa.schema(
 @app.command("list")
 def list_alerts(
     home: HomeOption = DEFAULT_HOME,
-    status: Annotated[str | None, typer.Option(help="open, acked or closed; all otherwise.")] = None,
+    status: Annotated[
+        str | None, typer.Option(help="open, acked, closed, or merged into another; all but those merged otherwise.")
+    ] = None,
     level: Annotated[str | None, typer.Option(help="Least severe level wanted.")] = None,
     since: Annotated[str | None, typer.Option(help="Alerts with events after this time: 7d, 2026-11-01.")] = None,
     format: FormatOption = "table",
