@@ -262,3 +262,25 @@ def without_nulls(value: Any) -> Any:
     if not isinstance(value, dict):
         return value
     return {name: without_nulls(inner) for name, inner in value.items() if inner is not None}
+
+
+def test_a_lost_state_database_is_said_and_written_anew(trailkeep: Program, logs: Path, tmp_path: Path) -> None:
+    lake = tmp_path / "lake"
+
+    def counts() -> tuple[list[dict[str, Any]], int]:
+        status = json.loads(trailkeep("status", "--home", lake, "--format", "json").out)
+        listed = json.loads(trailkeep("alerts", "list", "--home", lake, "--format", "json").out)
+        return [{**row, "latest": None} for row in status], len(listed)
+
+    trailkeep("ingest", logs, "--home", lake, "--workers", "1")
+    before = counts()
+    assert before[0] and before[1]
+    for file in lake.glob("state.db*"):
+        file.unlink()
+    for command in (["status"], ["ingest", logs]):
+        said = trailkeep(*command, "--home", lake)
+        assert said.code == 1 and "compact --rebuild-ledger" in said.err
+    done = trailkeep("compact", "--rebuild-ledger", "--home", lake)
+    assert done.code == 0 and "written into the ledger anew" in done.out, done.err
+    assert counts() == before
+    assert "already stored" in trailkeep("ingest", logs, "--home", lake).out

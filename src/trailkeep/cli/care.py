@@ -21,7 +21,7 @@ from trailkeep.cli.output import counted, write_rows
 from trailkeep.ingest import recover
 from trailkeep.lake import ledger
 from trailkeep.lake import quarantine as pieces
-from trailkeep.lake.home import open_home
+from trailkeep.lake.home import adopt_home, open_home
 from trailkeep.pipeline import settings_of
 
 quarantine = typer.Typer(
@@ -45,6 +45,9 @@ def compact(
     grace_minutes: Annotated[
         float, typer.Option(min=0, help="Keep replaced files this long, for readers that still use them.")
     ] = 60,
+    rebuild_ledger: Annotated[
+        bool, typer.Option("--rebuild-ledger", help="First write state.db anew from the lake, where it was lost.")
+    ] = False,
     rules: RulesOption = None,
 ) -> None:
     """Merge small files, index entities, expire old snapshots, remove files that nothing refers to.
@@ -53,6 +56,10 @@ def compact(
     """
     from trailkeep.lake.compact import compact as compact_lake
 
+    if rebuild_ledger:
+        from trailkeep.lake.rebuild import rebuild_ledger as rebuild
+
+        print(f"{counted(rebuild(adopt_home(home)), 'commit')} written into the ledger anew")
     lake = open_home(home)
     recover(lake, {rule.id: rule.window for rule in setup.rules_of(rules).rules})
     done = compact_lake(lake, lambda: datetime.now(UTC), grace=timedelta(minutes=grace_minutes))

@@ -102,6 +102,7 @@ def create_home(path: Path) -> Home:
     """The lake at `path`, made if there is none. Raises LakeError if something else lies there."""
     if path.is_file():
         raise LakeError(f"{path}: is a file; name a folder for the lake")
+    _check_state(path)
     if path.is_dir() and any(path.iterdir()) and not (path / "state.db").exists():
         raise LakeError(f"{path}: holds other files and no lake; name an empty folder or another one")
     path.mkdir(parents=True, exist_ok=True)
@@ -112,8 +113,24 @@ def create_home(path: Path) -> Home:
     return home
 
 
+def adopt_home(path: Path) -> Home:
+    """The lake at `path`, with a state database even where that was lost. Raises LakeError if there is no lake."""
+    if not ((path / "catalog.db").is_file() and (path / "ledger").is_dir()):
+        raise LakeError(f"{path}: no lake here; make one with `trailkeep ingest PATH --home {path}`")
+    return Home(path.resolve())
+
+
 def open_home(path: Path) -> Home:
-    """The lake at `path`. Raises LakeError if there is none."""
+    """The lake at `path`. Raises LakeError if there is none, or its state database is lost."""
+    _check_state(path)
     if not (path / "state.db").is_file():
         raise LakeError(f"{path}: no lake here; make one with `trailkeep ingest PATH --home {path}`")
     return Home(path.resolve())
+
+
+def _check_state(path: Path) -> None:
+    if (path / "catalog.db").is_file() and not (path / "state.db").is_file():
+        raise LakeError(
+            f"{path}: its state.db is lost; put a backup in its place, or have it written anew with "
+            f"`trailkeep compact --rebuild-ledger --home {path}` (what people said about alerts does not come back)"
+        )
