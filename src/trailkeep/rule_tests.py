@@ -64,5 +64,7 @@ def _record(event: str, source: Source) -> dict[str, str | None]:
     """raw_data and raw_format of one test event: JSON, or a header line and a record line as in a text file."""
     if source.format == "json":
         return {"raw_data": event, "raw_format": None}
+    if source.format == "lines":
+        return {"raw_data": event.strip(), "raw_format": None}
     header, _, line = event.strip().partition("\n")
     return {"raw_data": line, "raw_format": header}

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -22,15 +23,23 @@ from trailkeep.normalize.ocsf import to_ocsf
 SOURCES = load_sources()
 SAMPLES = [(s, path) for s in SOURCES.values() for path in sorted((s.folder / "samples").iterdir())]
 FACTS = yaml.safe_load((Path(__file__).parent / "facts.yaml").read_text())
+
+
 # Values that OCSF holds in another form, by source and native field.
+def clf(value: str) -> str:
+    moment = datetime.strptime(value, "%d/%b/%Y:%H:%M:%S %z").astimezone(UTC)
+    return moment.isoformat().replace("+00:00", "Z")
+
+
 FORMS = {
+    "aws_s3_access": {"time": clf, "request_uri": lambda value: value.split(" ")[1]},
     "aws_vpc_flow": {
         "start": lambda value: value + "000",
         "end": lambda value: value + "000",
         "action": {"ACCEPT": "1", "REJECT": "2"}.get,
         "flow-direction": {"ingress": "1", "egress": "2"}.get,
         "traffic-path": lambda value: str(int(value) + 3),
-    }
+    },
 }
 each_sample = pytest.mark.parametrize(("source", "path"), SAMPLES, ids=[f"{s.name}/{path.name}" for s, path in SAMPLES])
 
@@ -39,6 +48,11 @@ def records_of(source: Source, path: Path) -> pa.Table:
     text = read_text(path)
     if source.format == "json":
         return raw_table(json.dumps(record) for record in json_records(text))
+    if source.format == "lines":
+        kept = (
+            line for line in text.splitlines() if line and not (source.comments and line.startswith(source.comments))
+        )
+        return raw_table(kept)
     header, *lines = text.splitlines()
     return raw_table(lines, header)
 
@@ -76,6 +90,13 @@ def native_leaves(source: Source, raw: dict[str, Any]) -> Iterator[str]:
         yield from leaves(json.loads(raw["raw_data"]))
         return
     forms = FORMS.get(source.name, {})
+    if source.format == "lines":
+        found = source.line.search(raw["raw_data"])
+        for name, value in found.groupdict().items() if found else ():
+            if value and value != "-":
+                form = forms.get(name)
+                yield (form(value) if form else None) or value.strip()
+        return
     for name, value in zip(raw["raw_format"].split(" "), raw["raw_data"].split(" "), strict=False):
         if value != "-":
             form = forms.get(name)

@@ -60,7 +60,8 @@ def test_nested_values_are_those_stored_and_those_in_the_record(lake: Opened) ->
     found = rows(
         lake,
         'SELECT api.operation AS operation, event_name, actor."user".uid AS uid, user_uid, metadata.uid AS event, '
-        'event_uid, api.request.data AS request, raw_data, "time" AS ms, epoch_ms(time_dt) AS dt FROM api_activity',
+        'event_uid, api.request.data AS request, raw_data, "time" AS ms, epoch_ms(time_dt) AS dt FROM api_activity '
+        "WHERE source = 'aws_cloudtrail'",
     )
     assert len(found) > 5
     for row in found:

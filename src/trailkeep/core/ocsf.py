@@ -62,6 +62,10 @@ CLASSES = {
             "network_activity",
             *("action_id", "connection_info", "disposition_id", "dst_endpoint", "src_endpoint", "traffic"),
         ),
-        _class(6003, "api_activity", "actor", "api", "http_request", "resources", "src_endpoint"),
+        _class(
+            6003,
+            "api_activity",
+            *("actor", "api", "http_request", "http_response", "resources", "src_endpoint"),
+        ),
     )
 }

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from trailkeep.core.errors import ConfigError, Fault
 
@@ -22,6 +22,7 @@ class Recognise(BaseModel):
     fields: list[list[str]] = Field(
         default_factory=list, description="sets of field names; a record that has one whole set is this source's"
     )
+    last: bool = Field(default=False, description="whether content is tried against all other sources first")
 
 
 class Source(BaseModel):
@@ -33,11 +34,20 @@ class Source(BaseModel):
     name: str
     title: str
     version: int = Field(ge=1, description="map_version: raised whenever map.sql changes what it yields")
-    format: Literal["json", "delimited"]
+    format: Literal["json", "delimited", "lines"]
+    pattern: str | None = Field(
+        default=None,
+        description="of format lines: the regular expression (RE2) that a whole line matches, a named group for each "
+        "field; the first group is never empty. Of fields, empty text and `-` are null",
+    )
+    comments: str | None = Field(default=None, description="of format lines: what lines begin with that are no records")
     envelope: str | None = Field(default=None, description="key of the array that holds a JSON object's records")
     recognise: Recognise
     logsource: dict[str, str] = Field(description="Sigma logsource that selects this source")
-    shape: dict[str, Any] = Field(description="field -> SQL type, or nested shape; what map.sql can read as r.field")
+    shape: dict[str, Any] = Field(
+        default_factory=dict,
+        description="field -> SQL type, or nested shape: what map.sql reads as r.field; of lines, the pattern's groups",
+    )
     fields: dict[str, str] = Field(
         description="native field -> SQL over stored columns with exactly its value; others read raw_data"
     )
@@ -46,6 +56,37 @@ class Source(BaseModel):
     )
     retention_days: int = 400
     personal: list[str] = Field(default_factory=list, description="native fields that may hold personal data")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _shape_of_pattern(cls, data: dict[str, Any]) -> dict[str, Any]:
+        if data.get("format") != "lines":
+            return data
+        try:
+            groups = re.compile(data.get("pattern") or "").groupindex
+        except re.error as error:
+            raise ValueError(f"pattern: no regular expression: {error}") from error
+        if not groups or "shape" in data:
+            raise ValueError("a source of lines needs a pattern with named groups, which are its shape")
+        return data | {"shape": dict.fromkeys(groups, "VARCHAR")}
+
+    @model_validator(mode="after")
+    def _has_what_its_format_needs(self) -> "Source":
+        if not self.shape:
+            raise ValueError("shape: names no field")
+        if self.format != "lines" and (self.pattern or self.comments):
+            raise ValueError("pattern, comments: only a source of lines has them")
+        return self
+
+    @property
+    def whole_line(self) -> str:
+        """Of format lines: the pattern, to be searched for in a line."""
+        return f"^(?:{self.pattern})$"
+
+    @cached_property
+    def line(self) -> re.Pattern[str]:
+        """Of format lines: `whole_line`, to look at single lines with."""
+        return re.compile(self.whole_line)
 
     @cached_property
     def map_sql(self) -> str:

@@ -30,7 +30,7 @@ class Documents:
         """The columns of the first layer, over the events, once every value is asked for."""
         columns = ["*"]
         for top, i in self.tops.items():
-            if self.source.format == "delimited" and top != RAW and top not in self.available:
+            if self.source.format != "json" and top != RAW and top not in self.available:
                 columns.append(f"CASE WHEN need{i} THEN {native_sql(top, self.source)} END AS {native(top)}")
         if self.parts:
             needed = " OR ".join(f"need{i}" for top, i in self.tops.items() if self._in_raw(top))

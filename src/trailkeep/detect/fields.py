@@ -46,7 +46,7 @@ def resolve(name: str, source: Source) -> Field:
     if name in source.fields:
         return _stored(source.fields[name])
     top, *rest = name.split(".")
-    if source.format == "delimited":
+    if source.format != "json":
         return Field("CAST(NULL AS VARCHAR)") if rest else Field(native(top), natives=(top,))
     if not rest:
         return Field(native(top), json=True, natives=(top,))
@@ -85,6 +85,11 @@ def native(top: str) -> str:
 
 def native_sql(top: str, source: Source) -> str:
     """The SQL that reads a top-level native field from raw_data, as a "$" column would have it."""
+    if source.format == "lines":
+        if top not in source.shape:
+            return "CAST(NULL AS VARCHAR)"
+        number = list(source.shape).index(top) + 1
+        return f"line_text(raw_data, {quoted(source.whole_line)}, {number})"
     if source.format == "delimited":
         name = top.replace("-", "_")
         header = "string_split(replace(trim(raw_format), '-', '_'), ' ')"

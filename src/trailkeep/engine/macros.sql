@@ -34,6 +34,9 @@ CREATE OR REPLACE TEMP MACRO calendar_time(moment) AS
 -- ISO 8601 text, UTC where it names no offset -> time, or null.
 CREATE OR REPLACE TEMP MACRO iso_time(iso) AS calendar_time(TRY_CAST(iso AS TIMESTAMPTZ));
 
+-- Time as the Common Log Format has it, `10/Oct/2000:13:55:36 -0700` -> time, or null.
+CREATE OR REPLACE TEMP MACRO clf_time(clf) AS calendar_time(try_strptime(clf, '%d/%b/%Y:%H:%M:%S %z'));
+
 -- Epoch seconds in text -> time; null where it is no number or out of range.
 CREATE OR REPLACE TEMP MACRO epoch_time(seconds) AS calendar_time(try(to_timestamp(TRY_CAST(seconds AS DOUBLE))));
 
@@ -91,6 +94,10 @@ CREATE OR REPLACE TEMP MACRO entity_in(token) AS
 -- A time as RFC 3339 text in UTC, with a fraction of a second only where it has one.
 CREATE OR REPLACE TEMP MACRO rfc3339(moment) AS
     regexp_replace(strftime(moment AT TIME ZONE 'UTC', '%Y-%m-%dT%H:%M:%S.%f'), '\.?0+$', '') || 'Z';
+
+-- A field of a line: what the group of this number matched; null where that is nothing, or `-`.
+CREATE OR REPLACE TEMP MACRO line_text(line, pattern, number) AS
+    nullif(nullif(regexp_extract(line, pattern, number), ''), '-');
 
 -- Rules read JSON through these; `doc` is JSON as DuckDB writes it, so a key stands in it as it is.
 -- The text of a JSON value: of a string its content; null for null and for arrays.

@@ -106,6 +106,9 @@ def with_records(select: exp.Select, source: Source, relation: str, also: Sequen
     if source.format == "json":
         parsed = _sql("try(json_transform(raw_data, shape))").transform(_replacing(shape=_literal(shape)))
         records = exp.select(*kept, exp.alias_(parsed, "r")).from_(relation, dialect="duckdb")
+    elif source.format == "lines":
+        matched = exp.select(*kept, exp.alias_(_line_fields(source), "fields")).from_(relation, dialect="duckdb")
+        records = exp.select("*", exp.alias_(_matched(source, shape), "r")).from_(matched.subquery("lines"))
     else:
         lines = exp.select(
             *kept,
@@ -115,6 +118,29 @@ def with_records(select: exp.Select, source: Source, relation: str, also: Sequen
         parsed = exp.Struct(expressions=[_member(name) for name in shape])
         records = exp.select("*", exp.alias_(parsed, "r")).from_(lines.subquery("lines"))
     return select.with_("records", as_=records, dialect="duckdb")
+
+
+def _line_fields(source: Source) -> exp.Expr:
+    """The fields of a line, raw_data, as a struct of texts; all are empty where it does not match the pattern."""
+    names = exp.array(*map(exp.Literal.string, source.shape))
+    arguments = [exp.column("raw_data"), exp.Literal.string(source.whole_line), names]
+    return exp.Anonymous(this="regexp_extract", expressions=arguments)
+
+
+def _matched(source: Source, shape: dict[str, Any]) -> exp.Expr:
+    members = [
+        exp.PropertyEQ(
+            this=exp.to_identifier(name),
+            expression=_sql("nullif(nullif(value, ''), '-')").transform(_replacing(value=_field_of_line(name))),
+        )
+        for name in shape
+    ]
+    first = _field_of_line(next(iter(source.shape)))
+    return exp.Case().when(first.neq(exp.Literal.string("")), exp.Struct(expressions=members))
+
+
+def _field_of_line(name: str) -> exp.Expr:
+    return exp.Dot(this=exp.column("fields"), expression=exp.to_identifier(name, quoted=True))
 
 
 def _member(name: str) -> exp.Expr:

@@ -17,7 +17,7 @@ from trailkeep.core.source import Source
 from trailkeep.normalize import recognise
 from trailkeep.normalize.decompress import decompress
 from trailkeep.normalize.formats import parquet
-from trailkeep.normalize.formats.delimited import first_lines, names_only, read_delimited
+from trailkeep.normalize.formats.delimited import Lines, first_lines, names_only, read_delimited, read_lines
 from trailkeep.normalize.formats.json_records import read_json, top_fields
 from trailkeep.normalize.records import (
     BadPiece,
@@ -101,7 +101,10 @@ def _read(data: bytes, key: str, sources: Mapping[str, Source], forced: str | No
         return _parquet(obj)
     if not obj.plain.lstrip(_BLANK):
         return empty
-    return _json(obj) if _looks_json(obj.plain) else _text(obj)
+    if not _looks_json(obj.plain):
+        return _text(obj)
+    read = _json(obj)
+    return _lines(obj) or read if read.kind == "unknown" else read
 
 
 def _json(obj: _Object) -> ObjectRecords:
@@ -154,8 +157,24 @@ def _text(obj: _Object) -> ObjectRecords:
     if source is None and obj.named and obj.named.format == "json":
         return _json(obj)  # damaged at its very beginning
     if source is None:
-        return obj.unknown(recognise.seen(obj.plain))
+        return _lines(obj) or obj.unknown(recognise.seen(obj.plain))
     lines = read_delimited(obj.plain, header, lambda line: header_source(line) is source, cut=not obj.whole)
+    return _of_lines(obj, source, lines)
+
+
+def _lines(obj: _Object) -> ObjectRecords | None:
+    """The records of a source without headers, or None where no such source has such lines."""
+    candidates = obj.candidates("lines")
+    lines = list(first_lines(obj.plain, _SAMPLE))
+    source = recognise.by_lines(lines, candidates)
+    if source is None and obj.named in candidates and (obj.forced or recognise.comments_only(lines, obj.named)):
+        source = obj.named
+    if source is None:
+        return None
+    return _of_lines(obj, source, read_lines(obj.plain, source.comments, cut=not obj.whole))
+
+
+def _of_lines(obj: _Object, source: Source, lines: Lines) -> ObjectRecords:
     read = obj.events(source.name, lines.chunks, lines.bad)
     if not lines.count:
         return replace(read, kind="empty", reason=_NO_RECORDS)

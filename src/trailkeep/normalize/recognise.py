@@ -6,6 +6,7 @@ be.
 
 from collections.abc import Collection, Iterable, Mapping
 from fnmatch import fnmatchcase
+from itertools import repeat
 
 from trailkeep.core.source import Source
 
@@ -26,6 +27,21 @@ def by_key(key: str, sources: Mapping[str, Source]) -> Source | None:
 def by_fields(names: Collection[str], sources: Iterable[Source]) -> Source | None:
     """The source one of whose field sets these names fulfil."""
     return next((s for s in sources if any(_fulfils(names, wanted) for wanted in s.recognise.fields)), None)
+
+
+def by_lines(lines: Collection[str], sources: Iterable[Source]) -> Source | None:
+    """The source whose pattern one of these lines matches; of several, one that is not to be tried last."""
+    for source in sorted(sources, key=lambda s: s.recognise.last):
+        if any(source.line.search(line) for line in lines):
+            return source
+    return None
+
+
+def comments_only(lines: Iterable[str], source: Source | None) -> bool:
+    """Whether these lines are comments to a source, none of them a record."""
+    return (
+        source is not None and source.comments is not None and all(map(str.startswith, lines, repeat(source.comments)))
+    )
 
 
 def _fulfils(names: Collection[str], wanted: Iterable[str]) -> bool:

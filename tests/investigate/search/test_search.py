@@ -114,7 +114,7 @@ CASES: dict[str, Callable[[Row], bool]] = {
     "requestParameters.userName:*": lambda r: native(r, "requestParameters", "userName") != [],
     "not requestParameters.userName:*": lambda r: native(r, "requestParameters", "userName") == [],
     "resources.ARN:arn:aws:s3*": lambda r: any(v.startswith("arn:aws:s3") for v in native(r, "resources", "ARN")),
-    "resources:*S3*": lambda r: any("s3" in v.lower() for v in native(r, "resources")),
+    "resources:*S3*": lambda r: any("s3" in (v or "").lower() for v in r["resources"] or ()),
     "requestParameters:*user*": lambda r: any("user" in v.lower() for v in native(r, "requestParameters")),
     "action:reject": lambda r: r["source"] == "aws_vpc_flow" and r["action_id"] == 2,
     "srcaddr:198.51.100.9": lambda r: r["source"] == "aws_vpc_flow" and "198.51.100.9" in r["raw_data"].split(),

@@ -65,6 +65,12 @@ def _native(name: str, source: Source) -> Field | None:
         column = _columns().get(tree.name) if isinstance(tree, exp.Column) else None
         return Field(name, _KINDS[column.type] if column else "text", tree, source.name)
     top, *keys = name.split(".")
+    if source.format == "lines":
+        if keys or top not in source.shape:
+            return None
+        number = exp.Literal.number(list(source.shape).index(top) + 1)
+        value = exp.func("line_text", exp.column("raw_data"), _text(source.whole_line), number)
+        return Field(name, "text", value, source.name)
     if source.format == "delimited":
         top = top.replace("-", "_")
         if keys or top not in source.shape:

@@ -1,7 +1,8 @@
-"""Text with one record a line under a header line in, Arrow arrays of its lines out, with no work per field.
+"""Text with one record a line in, Arrow arrays of its lines out, with no work per field.
 
-A line is good when it has as many fields as the header above it names. A header may come again, and may
-change, as it does where files were joined.
+Under a header line, a line is good when it has as many fields as the header above it names. A header may come again,
+and may change, as it does where files were joined. Without headers every line is good: whether it is a record of its
+source, the mapping says.
 """
 
 import re
@@ -25,6 +26,8 @@ class Lines:
     header: str | None
     is_header: Callable[[str], bool]
     has_nul: bool = False
+    headless: bool = False
+    comments: str | None = None  # what lines begin with that are no records
     chunks: list[Chunk] = field(default_factory=list)
     bad: list[BadPiece] = field(default_factory=list)
     escaped: list[int] = field(default_factory=list)
@@ -46,7 +49,15 @@ def read_delimited(data: bytes, header: str | None, is_header: Callable[[str], b
     """The lines of `data`. `header` holds until a line that `is_header`; `cut` says that the last line is not
     whole.
     """
-    lines = Lines(header, is_header, b"\0" in data)
+    return _read(Lines(header, is_header, b"\0" in data), data, cut)
+
+
+def read_lines(data: bytes, comments: str | None, cut: bool = False) -> Lines:
+    """The lines of `data`, which has no headers, without those that begin with `comments`."""
+    return _read(Lines(None, lambda line: False, b"\0" in data, headless=True, comments=comments), data, cut)
+
+
+def _read(lines: Lines, data: bytes, cut: bool) -> Lines:
     whole = data.rfind(b"\n") + 1 if cut else len(data)
     start = 0
     while start < whole:
@@ -84,6 +95,8 @@ def _without_cr(rows: pa.BinaryArray) -> pa.BinaryArray:
 
 
 def _headers(lines: Lines, rows: pa.BinaryArray) -> list[int]:
+    if lines.headless:
+        return []
     candidates = pc.indices_nonzero(pc.match_substring_regex(rows, _HEADER)).to_pylist()
     return [index for index in candidates if lines.is_header(rows[index].as_py().decode())]
 
@@ -93,10 +106,12 @@ def _read_rows(lines: Lines, rows: pa.BinaryArray) -> Iterator[tuple[int, int, s
     if not len(rows):
         return
     filled = pc.greater(pc.binary_length(rows), 0)
+    if lines.comments:
+        filled = pc.and_(filled, pc.invert(pc.starts_with(rows, lines.comments)))
     numbers = pc.add(pc.cumulative_sum(filled.cast(pa.int32())), pa.scalar(lines.count - 1, pa.int32()))
     lines.count = numbers[-1].as_py() + 1
     wanted = len(lines.header.split(" ")) if lines.header else 0
-    good = pc.and_(fits(rows, wanted, lines.has_nul), filled)
+    good = pc.and_(_whole(rows, lines.has_nul) if lines.headless else fits(rows, wanted, lines.has_nul), filled)
     for row in pc.indices_nonzero(pc.and_(filled, pc.invert(good))).to_pylist():
         yield row, numbers[row].as_py(), _defect(rows[row].as_py(), wanted)
     if not pc.all(good).as_py():
@@ -107,8 +122,11 @@ def _read_rows(lines: Lines, rows: pa.BinaryArray) -> Iterator[tuple[int, int, s
 
 def fits(rows: pa.Array, wanted: int, has_nul: bool) -> pa.BooleanArray:
     """Which rows have `wanted` fields and no NUL byte (looked for only where there may be one)."""
-    fields = pc.equal(pc.count_substring(rows, " "), wanted - 1)
-    return pc.and_(fields, pc.invert(pc.match_substring(rows, "\0"))) if has_nul else fields
+    return pc.and_(pc.equal(pc.count_substring(rows, " "), wanted - 1), _whole(rows, has_nul))
+
+
+def _whole(rows: pa.Array, has_nul: bool) -> pa.BooleanArray:
+    return pc.invert(pc.match_substring(rows, "\0")) if has_nul else pa.repeat(True, len(rows))
 
 
 def _defect(row: bytes, wanted: int) -> str:
