@@ -25,6 +25,7 @@ REFUSED = {
 SOURCES_OF = {
     "eventbridge_cloudtrail": {"aws_cloudtrail"},  # bare events: the detail without its envelope
     "s3_access": {"aws_s3_access"},
+    "waf": {"aws_waf"},
 }
 
 

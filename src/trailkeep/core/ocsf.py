@@ -63,6 +63,12 @@ CLASSES = {
             *("action_id", "connection_info", "disposition_id", "dst_endpoint", "src_endpoint", "traffic"),
         ),
         _class(
+            4002,
+            "http_activity",
+            *("action_id", "disposition_id", "dst_endpoint", "firewall_rule", "http_request", "http_response"),
+            *("policy", "src_endpoint"),
+        ),
+        _class(
             6003,
             "api_activity",
             *("actor", "api", "http_request", "http_response", "resources", "src_endpoint"),
