@@ -69,6 +69,12 @@ CLASSES = {
             *("policy", "src_endpoint"),
         ),
         _class(
+            4003,
+            "dns_activity",
+            *("action_id", "answers", "connection_info", "disposition_id", "dst_endpoint", "firewall_rule"),
+            *("query", "rcode", "rcode_id", "src_endpoint"),
+        ),
+        _class(
             6003,
             "api_activity",
             *("actor", "api", "http_request", "http_response", "resources", "src_endpoint"),
