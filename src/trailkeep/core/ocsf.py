@@ -44,7 +44,7 @@ def _class(uid: int, name: str, *attributes: str) -> OcsfClass:
 CLASSES = {
     c.uid: c
     for c in (
-        _class(2004, "detection_finding", "finding_info", "resources"),
+        _class(2004, "detection_finding", "evidences", "finding_info", "resources"),
         _class(3001, "account_change", "actor", "api", "http_request", "policy", "src_endpoint", "user"),
         _class(
             3002,

@@ -111,6 +111,10 @@ CREATE OR REPLACE TEMP MACRO rfc3339(moment) AS
 CREATE OR REPLACE TEMP MACRO line_text(line, pattern, number) AS
     nullif(nullif(regexp_extract(line, pattern, number), ''), '-');
 
+-- The text at a path of plain keys, or, as some APIs answer, at the same with a capital first letter in each.
+CREATE OR REPLACE TEMP MACRO json_cased(doc, path) AS coalesce(json_extract_string(doc, path), json_extract_string(doc,
+    array_to_string(list_transform(string_split(path, '.'), lambda key: upper(key[1]) || key[2:]), '.')));
+
 -- What of JSON records has no place in OCSF: a record is merged (RFC 7396) with patches that take its mapped fields out.
 -- The patch that takes these fields out; null among the names is none.
 CREATE OR REPLACE TEMP MACRO without_fields(names) AS
