@@ -27,6 +27,7 @@ SOURCES_OF = {
     "eventbridge_cloudtrail": {"aws_cloudtrail"},  # bare events: the detail without its envelope
     "route53_resolver": {"aws_route53_resolver"},
     "s3_access": {"aws_s3_access"},
+    "securityhub": {"aws_securityhub"},
     "waf": {"aws_waf"},
 }
 

@@ -44,7 +44,9 @@ def _class(uid: int, name: str, *attributes: str) -> OcsfClass:
 CLASSES = {
     c.uid: c
     for c in (
-        _class(2004, "detection_finding", "evidences", "finding_info", "resources"),
+        _class(2002, "vulnerability_finding", "finding_info", "resources", "vulnerabilities"),
+        _class(2003, "compliance_finding", "compliance", "finding_info", "remediation", "resources"),
+        _class(2004, "detection_finding", "evidences", "finding_info", "remediation", "resources"),
         _class(3001, "account_change", "actor", "api", "http_request", "policy", "src_endpoint", "user"),
         _class(
             3002,
