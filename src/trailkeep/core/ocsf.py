@@ -44,7 +44,9 @@ def _class(uid: int, name: str, *attributes: str) -> OcsfClass:
 CLASSES = {
     c.uid: c
     for c in (
-        _class(2004, "detection_finding", "finding_info", "resources"),
+        _class(2002, "vulnerability_finding", "finding_info", "resources", "vulnerabilities"),
+        _class(2003, "compliance_finding", "compliance", "finding_info", "remediation", "resources"),
+        _class(2004, "detection_finding", "evidences", "finding_info", "remediation", "resources"),
         _class(3001, "account_change", "actor", "api", "http_request", "policy", "src_endpoint", "user"),
         _class(
             3002,
@@ -61,6 +63,18 @@ CLASSES = {
             4001,
             "network_activity",
             *("action_id", "connection_info", "disposition_id", "dst_endpoint", "src_endpoint", "traffic"),
+        ),
+        _class(
+            4002,
+            "http_activity",
+            *("action_id", "disposition_id", "dst_endpoint", "firewall_rule", "http_request", "http_response"),
+            *("policy", "src_endpoint"),
+        ),
+        _class(
+            4003,
+            "dns_activity",
+            *("action_id", "answers", "connection_info", "disposition_id", "dst_endpoint", "firewall_rule"),
+            *("query", "rcode", "rcode_id", "src_endpoint"),
         ),
         _class(
             6003,

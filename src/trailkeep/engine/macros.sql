@@ -40,6 +40,14 @@ CREATE OR REPLACE TEMP MACRO clf_time(clf) AS calendar_time(try_strptime(clf, '%
 -- Epoch seconds in text -> time; null where it is no number or out of range.
 CREATE OR REPLACE TEMP MACRO epoch_time(seconds) AS calendar_time(try(to_timestamp(TRY_CAST(seconds AS DOUBLE))));
 
+-- Epoch milliseconds in text -> time; null where it is no number or out of range.
+CREATE OR REPLACE TEMP MACRO epoch_ms_time(milliseconds) AS
+    calendar_time(try(make_timestamptz(TRY_CAST(milliseconds AS BIGINT) * 1000)));
+
+-- A request's method as OCSF 1.5.0 knows them, or null.
+CREATE OR REPLACE TEMP MACRO http_method(method) AS
+    CASE WHEN method IN ('CONNECT', 'DELETE', 'GET', 'HEAD', 'OPTIONS', 'POST', 'PUT', 'TRACE') THEN method END;
+
 -- A port number, or null.
 CREATE OR REPLACE TEMP MACRO port(digits) AS
     CASE WHEN TRY_CAST(digits AS INTEGER) BETWEEN 0 AND 65535 THEN TRY_CAST(digits AS INTEGER) END;
@@ -49,6 +57,10 @@ CREATE OR REPLACE TEMP MACRO arn_entity(arn) AS CASE
     WHEN contains(arn, ':s3:::') THEN split_part(split_part(arn, '/', 1), ' ', 1)
     ELSE rtrim(arn, '.,;:)''')
 END;
+
+-- The region an ARN names, or null.
+CREATE OR REPLACE TEMP MACRO arn_region(arn) AS
+    CASE WHEN starts_with(arn, 'arn:') THEN nullif(split_part(arn, ':', 4), '') END;
 
 -- The account an ARN names, or null.
 CREATE OR REPLACE TEMP MACRO arn_account(arn) AS
@@ -98,6 +110,27 @@ CREATE OR REPLACE TEMP MACRO rfc3339(moment) AS
 -- A field of a line: what the group of this number matched; null where that is nothing, or `-`.
 CREATE OR REPLACE TEMP MACRO line_text(line, pattern, number) AS
     nullif(nullif(regexp_extract(line, pattern, number), ''), '-');
+
+-- The text at a path of plain keys, or, as some APIs answer, at the same with a capital first letter in each.
+CREATE OR REPLACE TEMP MACRO json_cased(doc, path) AS coalesce(json_extract_string(doc, path), json_extract_string(doc,
+    array_to_string(list_transform(string_split(path, '.'), lambda key: upper(key[1]) || key[2:]), '.')));
+
+-- What of JSON records has no place in OCSF: a record is merged (RFC 7396) with patches that take its mapped fields out.
+-- The patch that takes these fields out; null among the names is none.
+CREATE OR REPLACE TEMP MACRO without_fields(names) AS
+    '{' || array_to_string(list_transform(list_filter(names, lambda n: n IS NOT NULL),
+        lambda n: to_json(n)::VARCHAR || ':null'), ',') || '}';
+
+-- The patch that takes fields out of the object under `field`, and that object itself where nothing else is in it. A
+-- value that is no object stays.
+CREATE OR REPLACE TEMP MACRO without_inner(doc, field, names) AS CASE
+    WHEN coalesce(try(json_type(doc, '$.' || field)), '') <> 'OBJECT' THEN '{}'
+    WHEN list_has_all(names, try(json_keys(doc, '$.' || field))) THEN without_fields([field])
+    ELSE '{' || to_json(field)::VARCHAR || ':' || without_fields(names) || '}'
+END;
+
+-- What patches have left of a record as `unmapped`; null where that is nothing.
+CREATE OR REPLACE TEMP MACRO leftover(patched) AS nullif(patched::VARCHAR, '{}')::JSON;
 
 -- Rules read JSON through these; `doc` is JSON as DuckDB writes it, so a key stands in it as it is.
 -- The text of a JSON value: of a string its content; null for null and for arrays.
