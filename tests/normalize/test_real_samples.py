@@ -25,6 +25,11 @@ REFUSED = {
 SOURCES_OF = {
     "eventbridge_cloudtrail": {"aws_cloudtrail"},  # bare events: the detail without its envelope
     "s3_access": {"aws_s3_access"},
+    "alb": {"aws_alb_access"},
+    "cloudfront": {"aws_cloudfront"},
+    "clb": {"aws_elb_classic"},
+    "tgwflow": {"aws_tgw_flow"},
+    "nlb": {"aws_nlb_tls"},
 }
 
 

@@ -34,6 +34,7 @@ SELECT
     request_version(r.request)                                      AS "http_request.version",
     r.user_agent                                                    AS "http_request.user_agent",
     TRY_CAST(r.elb_status_code AS INTEGER)                          AS "http_response.code",
+    CASE WHEN coalesce(request_url(r.request), r.user_agent) IS NULL THEN 0 END AS "http_response.code?",
     TRY_CAST(r.received_bytes AS BIGINT) + TRY_CAST(r.sent_bytes AS BIGINT) AS "traffic.bytes",
     TRY_CAST(r.sent_bytes AS BIGINT)                                AS "traffic.bytes_in",
     TRY_CAST(r.received_bytes AS BIGINT)                            AS "traffic.bytes_out",
