@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
+from urllib.parse import unquote
 
 import pyarrow as pa
 import pytest
@@ -32,9 +33,30 @@ def clf(value: str) -> str:
     return moment.isoformat().replace("+00:00", "Z")
 
 
+def iso(value: str) -> str:
+    return value.rstrip("Z").rstrip("0").rstrip(".") + "Z" if "." in value else value.rstrip("Z") + "Z"
+
+
+def unquoted(value: str) -> str:
+    return value if "%FF" in value else unquote(value)
+
+
+def url(request: str) -> str | None:
+    return request.split(" ")[1] if request.endswith(("HTTP/1.0", "HTTP/1.1", "HTTP/2.0")) else None
+
+
 FORMS = {
     "aws_route53_resolver": {"query_name": lambda value: value.rstrip(".") or value},
+    "aws_alb_access": {"time": iso, "request_creation_time": iso, "request": url},
+    "aws_cloudfront": {"date_time": lambda value: value.replace("\t", "T") + "Z", "cs_user_agent": unquoted},
+    "aws_elb_classic": {"time": iso, "request": url},
+    "aws_nlb_tls": {"time": iso, "tls_connection_creation_time": iso},
     "aws_s3_access": {"time": clf, "request_uri": lambda value: value.split(" ")[1]},
+    "aws_tgw_flow": {
+        "start": lambda value: value + "000",
+        "end": lambda value: value + "000",
+        "flow-direction": {"ingress": "1", "egress": "2"}.get,
+    },
     "aws_vpc_flow": {
         "start": lambda value: value + "000",
         "end": lambda value: value + "000",

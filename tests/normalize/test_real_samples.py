@@ -29,6 +29,11 @@ SOURCES_OF = {
     "s3_access": {"aws_s3_access"},
     "securityhub": {"aws_securityhub"},
     "waf": {"aws_waf"},
+    "alb": {"aws_alb_access"},
+    "cloudfront": {"aws_cloudfront"},
+    "clb": {"aws_elb_classic"},
+    "tgwflow": {"aws_tgw_flow"},
+    "nlb": {"aws_nlb_tls"},
 }
 
 

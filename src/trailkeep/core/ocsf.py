@@ -62,7 +62,14 @@ CLASSES = {
         _class(
             4001,
             "network_activity",
-            *("action_id", "connection_info", "disposition_id", "dst_endpoint", "src_endpoint", "traffic"),
+            *("action_id", "connection_info", "disposition_id", "dst_endpoint", "duration", "load_balancer"),
+            *("src_endpoint", "tls", "traffic"),
+        ),
+        _class(
+            4002,
+            "http_activity",
+            *("action_id", "connection_info", "disposition_id", "dst_endpoint", "duration", "http_request"),
+            *("http_response", "load_balancer", "src_endpoint", "tls", "traffic"),
         ),
         _class(
             4002,
@@ -83,3 +90,6 @@ CLASSES = {
         ),
     )
 }
+
+# Attributes whose values the schema lists. Another value stays in the stored column and is left out of the OCSF form.
+LISTED = {"http_request.http_method": ("CONNECT", "DELETE", "GET", "HEAD", "OPTIONS", "POST", "PUT", "TRACE")}

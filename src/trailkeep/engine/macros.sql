@@ -132,6 +132,35 @@ END;
 -- What patches have left of a record as `unmapped`; null where that is nothing.
 CREATE OR REPLACE TEMP MACRO leftover(patched) AS nullif(patched::VARCHAR, '{}')::JSON;
 
+-- The activity of OCSF's HTTP Activity that a method is.
+CREATE OR REPLACE TEMP MACRO http_activity(method) AS CASE method
+    WHEN 'CONNECT' THEN 1 WHEN 'DELETE' THEN 2 WHEN 'GET' THEN 3 WHEN 'HEAD' THEN 4 WHEN 'OPTIONS' THEN 5
+    WHEN 'POST' THEN 6 WHEN 'PUT' THEN 7 WHEN 'TRACE' THEN 8 ELSE CASE WHEN method IS NULL THEN 0 ELSE 99 END
+END;
+
+-- OCSF's status_id of an HTTP status code, which is text; 000 stands for a connection that the client gave up.
+CREATE OR REPLACE TEMP MACRO http_outcome(code) AS
+    CASE WHEN code >= '400' THEN 2 WHEN code >= '100' THEN 1 ELSE 0 END;
+
+-- The parts of a request line, `GET /path HTTP/1.1`; each null where it is `-`, and all where the line is none.
+CREATE OR REPLACE TEMP MACRO request_part(line, number) AS
+    nullif(nullif(regexp_extract(line, '^([A-Z_a-z-]+) (.*?)(?: (HTTP/[0-9.]+|-) ?)?$', number), ''), '-');
+CREATE OR REPLACE TEMP MACRO request_method(line) AS request_part(line, 1);
+CREATE OR REPLACE TEMP MACRO request_url(line) AS request_part(line, 2);
+CREATE OR REPLACE TEMP MACRO request_version(line) AS request_part(line, 3);
+
+-- A request line that OCSF cannot hold in its parts: of a method that it does not list, or no such line. Else null.
+CREATE OR REPLACE TEMP MACRO odd_request(line) AS
+    CASE WHEN request_url(line) IS NULL OR http_activity(request_method(line)) IN (0, 99) THEN trim(line) END;
+
+-- The region an ARN names, or null.
+CREATE OR REPLACE TEMP MACRO arn_region(arn) AS
+    CASE WHEN starts_with(arn, 'arn:') THEN nullif(split_part(arn, ':', 4), '') END;
+
+-- What of a text line has no place in OCSF, as `unmapped`; `object` is a JSON object whose nulls are left out.
+CREATE OR REPLACE TEMP MACRO unmapped_fields(object) AS
+    nullif(CAST(json_object('fields', json_merge_patch('{}', object)) AS VARCHAR), '{"fields":{}}');
+
 -- Rules read JSON through these; `doc` is JSON as DuckDB writes it, so a key stands in it as it is.
 -- The text of a JSON value: of a string its content; null for null and for arrays.
 CREATE OR REPLACE TEMP MACRO json_text(doc) AS CASE

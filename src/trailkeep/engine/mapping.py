@@ -15,7 +15,7 @@ import sqlglot
 from sqlglot import exp
 
 from trailkeep.core.columns import MAPPED
-from trailkeep.core.ocsf import CLASSES, VERSION
+from trailkeep.core.ocsf import CLASSES, LISTED, VERSION
 from trailkeep.core.source import Source
 
 RECORD = ("raw_data", "raw_format", "object_id", "record_no", "key_time")
@@ -220,6 +220,8 @@ def leaves(outputs: dict[str, exp.Expr], text: bool) -> Iterator[tuple[str, exp.
             continue
         if text and name.rpartition(".")[2] in _JSON:
             value = exp.cast(value, "VARCHAR")
+        if text and name in LISTED:
+            value = exp.Case().when(value.copy().isin(*map(exp.Literal.string, LISTED[name])), value)
         if name + "?" in outputs:
             fallback = exp.column(name + "?", quoted=True)
             value = exp.func("coalesce", value, fallback) if name in outputs else fallback
