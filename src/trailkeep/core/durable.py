@@ -17,7 +17,8 @@ def sync_file(path: Path) -> None:
 def write_file(path: Path, data: bytes) -> None:
     """Replace `path` by `data` whole: a reader sees the old file or the new one, never a part."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    draft = path.with_name(path.name + ".draft")
+    # A name of its own: two processes may write the same file at once.
+    draft = path.with_name(f"{path.name}.{os.getpid()}.draft")
     draft.write_bytes(data)
     sync_file(draft)
     draft.replace(path)
