@@ -25,6 +25,7 @@ REFUSED = {
 SOURCES_OF = {
     "eks_audit": {"aws_eks_audit"},
     "eventbridge_cloudtrail": {"aws_cloudtrail"},  # bare events: the detail without its envelope
+    "network_firewall": {"aws_network_firewall"},
     "route53_resolver": {"aws_route53_resolver"},
     "s3_access": {"aws_s3_access"},
     "securityhub": {"aws_securityhub"},

@@ -62,7 +62,8 @@ CLASSES = {
         _class(
             4001,
             "network_activity",
-            *("action_id", "connection_info", "disposition_id", "dst_endpoint", "src_endpoint", "traffic"),
+            *("action_id", "connection_info", "disposition_id", "dst_endpoint", "firewall_rule", "is_alert"),
+            *("src_endpoint", "traffic"),
         ),
         _class(
             4002,
