@@ -77,6 +77,7 @@ CLASSES = {
             *("action_id", "answers", "connection_info", "disposition_id", "dst_endpoint", "firewall_rule"),
             *("query", "rcode", "rcode_id", "src_endpoint"),
         ),
+        _class(5023, "cloud_resources_inventory_info", "resources"),
         _class(
             6003,
             "api_activity",
