@@ -23,8 +23,10 @@ REFUSED = {
 }
 # Folders of other kinds, and the sources that files in them may be of; those that are of none are told with a reason.
 SOURCES_OF = {
+    "config": {"aws_config"},
     "eks_audit": {"aws_eks_audit"},
     "eventbridge_cloudtrail": {"aws_cloudtrail"},  # bare events: the detail without its envelope
+    "network_firewall": {"aws_network_firewall"},
     "route53_resolver": {"aws_route53_resolver"},
     "s3_access": {"aws_s3_access"},
     "securityhub": {"aws_securityhub"},

@@ -62,14 +62,8 @@ CLASSES = {
         _class(
             4001,
             "network_activity",
-            *("action_id", "connection_info", "disposition_id", "dst_endpoint", "duration", "load_balancer"),
-            *("src_endpoint", "tls", "traffic"),
-        ),
-        _class(
-            4002,
-            "http_activity",
-            *("action_id", "connection_info", "disposition_id", "dst_endpoint", "duration", "http_request"),
-            *("http_response", "load_balancer", "src_endpoint", "tls", "traffic"),
+            *("action_id", "connection_info", "disposition_id", "dst_endpoint", "duration", "firewall_rule", "is_alert"),
+            *("load_balancer", "src_endpoint", "tls", "traffic"),
         ),
         _class(
             4002,
@@ -83,6 +77,7 @@ CLASSES = {
             *("action_id", "answers", "connection_info", "disposition_id", "dst_endpoint", "firewall_rule"),
             *("query", "rcode", "rcode_id", "src_endpoint"),
         ),
+        _class(5023, "cloud_resources_inventory_info", "resources"),
         _class(
             6003,
             "api_activity",

@@ -117,3 +117,9 @@ def test_a_good_record_is_good_for_the_engine(record: bytes, way: str) -> None:
 )
 def test_is_utf8(data: bytes, valid: bool) -> None:
     assert is_utf8(data) is valid
+
+
+def test_plain_values_may_stand_before_the_array_of_an_envelope() -> None:
+    records = read_json(b'{"version": "1.0", "n": 1, "Records": [{"a": 1}, {"a": "]"}]}', ["Records"], lambda raw: True)
+    assert [bytes(raw) for raw in records.raws] == [b'{"a": 1}', b'{"a": "]"}']
+    assert records.bad == []

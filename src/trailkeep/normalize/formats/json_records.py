@@ -24,6 +24,10 @@ _VALUES = msgspec.json.Decoder(msgspec.Raw)
 _FIELDS = msgspec.json.Decoder(dict[str, msgspec.Raw])
 _BOM = b"\xef\xbb\xbf"
 _OPENING = frozenset(b"{")
+# Up to three plain values may stand before the array, such as AWS Config's fileVersion: they tell of the file, not of
+# its records.
+_BESIDE = rb'"[^"\\]*"\s*:\s*(?:"[^"\\]*"|[-+.\w]+)\s*,\s*'
+_OPENING_OF = rb'\s*\{\s*((?:%s){0,3})"(%s)"\s*:\s*\['
 _first = itemgetter(0)
 
 
@@ -34,7 +38,7 @@ def read_json(data: bytes, envelopes: Iterable[str], is_record: Callable[[Slice]
     one.
     """
     names = b"|".join(re.escape(name.encode()) for name in envelopes)
-    opening = re.compile(rb'\s*\{\s*"(%s)"\s*:\s*\[' % (names or rb"(?!)"))
+    opening = re.compile(_OPENING_OF % (_BESIDE, names or rb"(?!)"))
     start = len(_BOM) if data.startswith(_BOM) else 0
     try:
         raws = _split(data[start:] if start else data, opening)
@@ -48,7 +52,8 @@ def read_json(data: bytes, envelopes: Iterable[str], is_record: Callable[[Slice]
 def _split(data: bytes, opening: re.Pattern[bytes]) -> Sequence[msgspec.Raw] | None:
     """Raw slices of a valid document; None where it has to be walked instead."""
     if match := opening.match(data):
-        raws = _ENVELOPE.decode(data)[match[1].decode()]
+        name = match[2].decode()
+        raws = _ARRAY.decode(_FIELDS.decode(data)[name]) if match[1] else _ENVELOPE.decode(data)[name]
         return raws if _nothing_beside(data, match.end(), raws) else None
     if data.lstrip()[:1] == b"[":
         return _ARRAY.decode(data)
