@@ -25,6 +25,7 @@ REFUSED = {
 SOURCES_OF = {
     "eventbridge_cloudtrail": {"aws_cloudtrail"},  # bare events: the detail without its envelope
     "s3_access": {"aws_s3_access"},
+    "app": {"web_access"},  # logs of web servers among those of programs
     "alb": {"aws_alb_access"},
     "cloudfront": {"aws_cloudfront"},
     "clb": {"aws_elb_classic"},

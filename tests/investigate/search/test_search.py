@@ -118,7 +118,9 @@ CASES: dict[str, Callable[[Row], bool]] = {
     "requestParameters:*user*": lambda r: any("user" in v.lower() for v in native(r, "requestParameters")),
     "action:reject": lambda r: r["source"] == "aws_vpc_flow" and r["action_id"] == 2,
     "srcaddr:198.51.100.9": lambda r: r["source"] == "aws_vpc_flow" and "198.51.100.9" in r["raw_data"].split(),
-    "log-status:NODATA": lambda r: r["source"] in ("aws_vpc_flow", "aws_tgw_flow") and "NODATA" in r["raw_data"].split(),
+    "log-status:NODATA": lambda r: (
+        r["source"] in ("aws_vpc_flow", "aws_tgw_flow") and "NODATA" in r["raw_data"].split()
+    ),
     '"Create"': lambda r: "create" in r["raw_data"].lower(),
     '"\\"eventName\\""': lambda r: '"eventName"' in r["raw_data"],
     '"203.0.113"': lambda r: "203.0.113" in r["raw_data"],
