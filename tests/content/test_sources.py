@@ -50,6 +50,7 @@ FORMS = {
     "aws_alb_access": {"time": iso, "request_creation_time": iso, "request": url},
     "aws_cloudfront": {"date_time": lambda value: value.replace("\t", "T") + "Z", "cs_user_agent": unquoted},
     "aws_elb_classic": {"time": iso, "request": url},
+    "web_access": {"time": clf, "request": url},
     "aws_nlb_tls": {"time": iso, "tls_connection_creation_time": iso},
     "aws_s3_access": {"time": clf, "request_uri": lambda value: value.split(" ")[1]},
     "aws_tgw_flow": {

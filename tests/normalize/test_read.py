@@ -109,7 +109,7 @@ NOTIFICATION = b'{"Records":[{"eventVersion":"2.1","eventSource":"aws:s3","awsRe
 "eventName":"ObjectCreated:Put","userIdentity":{"principalId":"x"},"s3":{}}]}'
 BRIDGE = b'{"version":"0","id":"1","detail-type":"AWS API Call via CloudTrail","detail":' + A + b"}"
 WATCH = b'{"messageType":"DATA_MESSAGE","logGroup":"g","logEvents":[{"id":"1","message":"' + b'x"}]}'
-TGW = flow("version account-id tgw-id srcaddr dstaddr bytes", "6 111122223333 tgw-1 10.0.0.1 10.0.0.2 9")
+OTHER = flow("version account-id thing-id srcaddr dstaddr bytes", "6 111122223333 thing-1 10.0.0.1 10.0.0.2 9")
 
 
 @pytest.mark.parametrize(
@@ -118,7 +118,7 @@ TGW = flow("version account-id tgw-id srcaddr dstaddr bytes", "6 111122223333 tg
         (NOTIFICATION, "JSON records of no known source, with the fields awsRegion, eventName, "),
         (BRIDGE, "JSON records of no known source, with the fields detail, detail-type, id, version"),
         (WATCH, "JSON records of no known source, with the fields logEvents, logGroup, messageType"),
-        (TGW, "begins with 'version account-id tgw-id srcaddr dstaddr bytes'"),
+        (OTHER, "begins with 'version account-id thing-id srcaddr dstaddr bytes'"),
         (b"hello world", "begins with 'hello world'"),
         (b"\x89PNG\r\n\0\0", "begins with '\ufffdPNG'"),
         (b"PK\x03\x04x", "a zip archive"),

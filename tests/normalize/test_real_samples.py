@@ -31,6 +31,7 @@ SOURCES_OF = {
     "s3_access": {"aws_s3_access"},
     "securityhub": {"aws_securityhub"},
     "waf": {"aws_waf"},
+    "app": {"web_access"},  # logs of web servers among those of programs
     "alb": {"aws_alb_access"},
     "cloudfront": {"aws_cloudfront"},
     "clb": {"aws_elb_classic"},

@@ -37,7 +37,7 @@ def test_by_key(sources: dict[str, Source], key: str, source: str | None) -> Non
         (["eventID", "eventType", "eventTime", "insightDetails"], "aws_cloudtrail"),
         (HEADER.split(), "aws_vpc_flow"),
         (["interface-id", "action", "bytes"], "aws_vpc_flow"),
-        (TGW.split(), None),
+        (TGW.split(), "aws_tgw_flow"),
         (
             ["version", "id", "detail-type", "source", "account", "time", "region", "resources", "detail"],
             None,

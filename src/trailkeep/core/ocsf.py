@@ -68,8 +68,8 @@ CLASSES = {
         _class(
             4002,
             "http_activity",
-            *("action_id", "disposition_id", "dst_endpoint", "firewall_rule", "http_request", "http_response"),
-            *("policy", "src_endpoint"),
+            *("action_id", "connection_info", "disposition_id", "dst_endpoint", "duration", "firewall_rule"),
+            *("http_request", "http_response", "load_balancer", "policy", "src_endpoint", "tls", "traffic"),
         ),
         _class(
             4003,

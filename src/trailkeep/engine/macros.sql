@@ -52,6 +52,10 @@ CREATE OR REPLACE TEMP MACRO http_method(method) AS
 CREATE OR REPLACE TEMP MACRO port(digits) AS
     CASE WHEN TRY_CAST(digits AS INTEGER) BETWEEN 0 AND 65535 THEN TRY_CAST(digits AS INTEGER) END;
 
+-- A number of bytes, or null (load balancers write -1 where they did not count).
+CREATE OR REPLACE TEMP MACRO byte_count(digits) AS
+    CASE WHEN TRY_CAST(digits AS BIGINT) >= 0 THEN TRY_CAST(digits AS BIGINT) END;
+
 -- An ARN without the object key that an S3 ARN may carry, and without punctuation of the sentence around it.
 CREATE OR REPLACE TEMP MACRO arn_entity(arn) AS CASE
     WHEN contains(arn, ':s3:::') THEN split_part(split_part(arn, '/', 1), ' ', 1)

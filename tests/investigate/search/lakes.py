@@ -25,7 +25,7 @@ def make_lake(path: Path, sources: dict[str, Source]) -> Home:
     home = create_home(path)
     for half in ("first", "second"):
         tables = [
-            stored(source, f"{half}/{file.name}", file.read_text())
+            stored(source, f"{half}/{source.name}/{file.name}", file.read_text())
             for source in sources.values()
             for file in sorted((source.folder / "samples").iterdir())
             if file.suffix in (".json", ".log", ".txt", ".jsonl")

@@ -98,7 +98,7 @@ CASES: dict[str, Callable[[Row], bool]] = {
     "class_uid:300?": lambda r: str(r["class_uid"]).startswith("300"),
     "bytes:>4000": lambda r: (r["bytes"] or 0) > 4000,
     "bytes:[1000 TO 4249]": lambda r: r["bytes"] is not None and 1000 <= r["bytes"] <= 4249,
-    "dst_port:<=1024 or dst_port:3389": lambda r: r["dst_port"] is not None and r["dst_port"] <= 3389,
+    "dst_port:<=1024 or dst_port:3389": lambda r: (r["dst_port"] or 9999) <= 1024 or r["dst_port"] in (0, 3389),
     "src_ip:203.0.113.0/24": lambda r: inside("203.0.113.0/24", r["src_ip"]),
     "src_ip:203.0.113.40": lambda r: r["src_ip"] == "203.0.113.40",
     "src_ip:2001:db8::/32": lambda r: inside("2001:db8::/32", r["src_ip"]),
@@ -118,7 +118,9 @@ CASES: dict[str, Callable[[Row], bool]] = {
     "requestParameters:*user*": lambda r: any("user" in v.lower() for v in native(r, "requestParameters")),
     "action:reject": lambda r: r["source"] == "aws_vpc_flow" and r["action_id"] == 2,
     "srcaddr:198.51.100.9": lambda r: r["source"] == "aws_vpc_flow" and "198.51.100.9" in r["raw_data"].split(),
-    "log-status:NODATA": lambda r: r["source"] == "aws_vpc_flow" and "NODATA" in r["raw_data"].split(),
+    "log-status:NODATA": lambda r: (
+        r["source"] in ("aws_vpc_flow", "aws_tgw_flow") and "NODATA" in r["raw_data"].split()
+    ),
     '"Create"': lambda r: "create" in r["raw_data"].lower(),
     '"\\"eventName\\""': lambda r: '"eventName"' in r["raw_data"],
     '"203.0.113"': lambda r: "203.0.113" in r["raw_data"],
