@@ -19,6 +19,10 @@ NOT_OURS = {
     "cloudtrail/splunk_security_content/example_logs_even.jsonl",
 }
 NO_TIME = "cloudtrail/otrf_security_datasets/ec2_proxy_s3_exfiltration_2020-09-14011940.json"
+FOLDERS = (
+    *("alb", "app", "clb", "cloudfront", "config", "eks_audit", "network_firewall", "nlb", "route53_resolver"),
+    *("s3_access", "securityhub", "tgwflow", "waf"),
+)
 BARE_EVENTS = "eventbridge_cloudtrail"  # files of it are CloudTrail records without an envelope
 
 
@@ -94,20 +98,17 @@ def test_every_normalized_event_is_valid(real_samples: Path, trailkeep: Program,
     assert {event["metadata"]["uid"] for event in events} == {uid for uid, _ in picture(lake).events}
 
 
-def test_nothing_else_is_taken_for_ours(real_samples: Path, trailkeep: Program, tmp_path: Path) -> None:
+def test_the_other_folders_add_up(real_samples: Path, trailkeep: Program, tmp_path: Path) -> None:
     samples, lake = real_samples.resolve(), tmp_path / "lake"
     others = [path for path in sorted(samples.iterdir()) if path.name not in OURS]
     files = [path for place in others for path in ([place] if place.is_file() else place.rglob("*")) if path.is_file()]
     done = ingest(trailkeep, lake, *others)
     assert done.code == 1
     found = picture(lake)
-    assert not found.quarantine
-    stored = [Path(key).relative_to(samples) for key, _, kind, *_ in found.objects if kind == "events"]
-    assert {path.parts[0] for path in stored} == {BARE_EVENTS}
-    assert found.totals["stored"] == len(stored) == 13
-    empty = sum(kind == "empty" for _, _, kind, *_ in found.objects)
-    assert f"{len(files)} files, 13 records: 13 stored" in done.out
-    assert len(found.objects) == 13 + empty
+    stored = {Path(key).relative_to(samples).parts[0] for key, _, kind, *_ in found.objects if kind == "events"}
+    assert stored == {BARE_EVENTS, *FOLDERS}
+    totals = found.totals
+    assert totals["records"] == totals["stored"] + totals["duplicate"] + totals["quarantined"]
+    assert (totals["quarantined"], totals["stored"] > 29_000) == (len(found.quarantine), True)
     more = re.search(r"\.\.\. and (\d+) more", done.err)
-    assert more
-    assert len(unrecognised(samples, done)) + int(more[1]) == len(files) - len(found.objects)
+    assert more and f"{len(files)} files" in done.out

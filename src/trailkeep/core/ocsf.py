@@ -62,7 +62,15 @@ CLASSES = {
         _class(
             4001,
             "network_activity",
-            *("action_id", "connection_info", "disposition_id", "dst_endpoint", "duration", "firewall_rule", "is_alert"),
+            *(
+                "action_id",
+                "connection_info",
+                "disposition_id",
+                "dst_endpoint",
+                "duration",
+                "firewall_rule",
+                "is_alert",
+            ),
             *("load_balancer", "src_endpoint", "tls", "traffic"),
         ),
         _class(

@@ -157,10 +157,6 @@ CREATE OR REPLACE TEMP MACRO request_version(line) AS request_part(line, 3);
 CREATE OR REPLACE TEMP MACRO odd_request(line) AS
     CASE WHEN request_url(line) IS NULL OR http_activity(request_method(line)) IN (0, 99) THEN trim(line) END;
 
--- The region an ARN names, or null.
-CREATE OR REPLACE TEMP MACRO arn_region(arn) AS
-    CASE WHEN starts_with(arn, 'arn:') THEN nullif(split_part(arn, ':', 4), '') END;
-
 -- What of a text line has no place in OCSF, as `unmapped`; `object` is a JSON object whose nulls are left out.
 CREATE OR REPLACE TEMP MACRO unmapped_fields(object) AS
     nullif(CAST(json_object('fields', json_merge_patch('{}', object)) AS VARCHAR), '{"fields":{}}');
