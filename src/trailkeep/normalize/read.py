@@ -7,7 +7,7 @@ position and reason.
 
 import hashlib
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from itertools import islice
@@ -19,6 +19,7 @@ from trailkeep.normalize.decompress import decompress
 from trailkeep.normalize.formats import parquet
 from trailkeep.normalize.formats.delimited import Lines, first_lines, names_only, read_delimited, read_lines
 from trailkeep.normalize.formats.json_records import read_json, top_fields
+from trailkeep.normalize.formats.json_salvage import JsonRecords
 from trailkeep.normalize.records import (
     BadPiece,
     Chunk,
@@ -104,7 +105,7 @@ def _read(data: bytes, key: str, sources: Mapping[str, Source], forced: str | No
     if not _looks_json(obj.plain):
         return _text(obj)
     read = _json(obj)
-    return _lines(obj) or read if read.kind == "unknown" else read
+    return (_lines(obj) if read.kind == "unknown" else None) or read  # lines may begin with a bracket, too
 
 
 def _json(obj: _Object) -> ObjectRecords:
@@ -125,7 +126,15 @@ def _json(obj: _Object) -> ObjectRecords:
         source = obj.named if obj.named in candidates else None
     if source is None:
         return obj.unknown(_described(fields, obj.plain))
-    return obj.events(source.name, list(chunks_of(found.raws, found.numbers)), found.bad)
+    return obj.events(source.name, list(_json_chunks(found)), found.bad)
+
+
+def _json_chunks(found: JsonRecords) -> Iterator[Chunk]:
+    """Chunks of records; raw_format is what stands beside them in their envelope."""
+    start, head, numbers = 0, None, found.numbers or range(len(found.raws))
+    for index, following in [*found.heads, (len(found.raws), None)]:
+        yield from chunks_of(found.raws[start:index], numbers[start:index], head)
+        start, head = index, following
 
 
 def _source_of(raws: Iterable[Slice], candidates: list[Source]) -> Source | None:

@@ -7,9 +7,11 @@ import msgspec
 import pytest
 
 from tests.normalize.events import event, event_json, trail
+from trailkeep.core.source import load_sources
 from trailkeep.normalize.formats import json_records
 from trailkeep.normalize.formats.json_records import is_utf8, read_json, top_fields
 from trailkeep.normalize.formats.json_salvage import JsonRecords
+from trailkeep.normalize.read import read_object, to_table
 
 A, B, C = event_json(1), event_json(2), event_json(3)
 PRETTY = json.dumps(event(4), indent=4).encode()
@@ -123,3 +125,20 @@ def test_plain_values_may_stand_before_the_array_of_an_envelope() -> None:
     records = read_json(b'{"version": "1.0", "n": 1, "Records": [{"a": 1}, {"a": "]"}]}', ["Records"], lambda raw: True)
     assert [bytes(raw) for raw in records.raws] == [b'{"a": 1}', b'{"a": "]"}']
     assert records.bad == []
+    assert records.heads == [(0, '{"version": "1.0", "n": 1}')]
+
+
+def test_what_stands_beside_records_belongs_to_the_records_of_its_envelope() -> None:
+    one, two = b'{"v": 1, "Records": [{"a": 1}]}', b'{"v": "2", "Records": [{"a": 2}, {"a": oops}, {"a": 3}]}'
+    records = read_json(one + two + b'{"a": 4}', ["Records"], lambda raw: b"a" in bytes(raw))
+    assert [bytes(raw) for raw in records.raws] == [b'{"a": 1}', b'{"a": 2}', b'{"a": 3}', b'{"a": 4}']
+    assert records.heads == [(0, '{"v": 1}'), (1, None), (1, '{"v": "2"}'), (3, None)]
+    sources = load_sources()
+    item = '{"configurationItemCaptureTime":"2026-09-01T10:00:00Z","resourceType":"t","resourceId":"%s","awsRegion":'
+    item += '"r","configuration":{}}'
+    text = '{"fileVersion":"1.0","configurationItems":[' + item % "a" + "]}" + item % "b"
+    read = read_object(text.encode(), "file", sources, limit=1 << 20)
+    table = to_table(read, "0", None)
+    assert table["raw_data"].to_pylist() == [item % "a", item % "b"]
+    assert table["raw_format"].to_pylist() == ['{"fileVersion":"1.0"}', None]
+    assert table["record_no"].to_pylist() == [0, 1]

@@ -15,7 +15,7 @@ from operator import itemgetter
 import msgspec
 import pyarrow as pa
 
-from trailkeep.normalize.formats.json_salvage import JsonRecords, salvage
+from trailkeep.normalize.formats.json_salvage import JsonRecords, head_of, salvage
 from trailkeep.normalize.records import Slice, view_of
 
 _ENVELOPE = msgspec.json.Decoder(dict[str, list[msgspec.Raw]])
@@ -24,8 +24,7 @@ _VALUES = msgspec.json.Decoder(msgspec.Raw)
 _FIELDS = msgspec.json.Decoder(dict[str, msgspec.Raw])
 _BOM = b"\xef\xbb\xbf"
 _OPENING = frozenset(b"{")
-# Up to three plain values may stand before the array, such as AWS Config's fileVersion: they tell of the file, not of
-# its records.
+# Up to three plain values may stand before the array, such as AWS Config's fileVersion.
 _BESIDE = rb'"[^"\\]*"\s*:\s*(?:"[^"\\]*"|[-+.\w]+)\s*,\s*'
 _OPENING_OF = rb'\s*\{\s*((?:%s){0,3})"(%s)"\s*:\s*\['
 _first = itemgetter(0)
@@ -46,7 +45,9 @@ def read_json(data: bytes, envelopes: Iterable[str], is_record: Callable[[Slice]
         raws = None
     if raws is None or not is_utf8(data) or not _OPENING.issuperset(map(_first, map(view_of, raws))):
         return salvage(data, start, opening, is_record)
-    return JsonRecords(raws)
+    match = opening.match(data, start)
+    head = head_of(match) if match else None
+    return JsonRecords(raws, heads=[(0, head)] if head else [])
 
 
 def _split(data: bytes, opening: re.Pattern[bytes]) -> Sequence[msgspec.Raw] | None:

@@ -25,11 +25,16 @@ _TOO_DEEP = "nested too deeply"
 
 @dataclass(frozen=True)
 class JsonRecords:
-    """Record slices with their numbers (None: 0, 1, 2...) and what was no record."""
+    """Record slices with their numbers (None: 0, 1, 2...) and what was no record.
+
+    `heads`: what stands beside the records in their envelope, as a JSON object, and the index of the first record
+    that it is about; None from where an envelope has ended.
+    """
 
     raws: Sequence[Slice]
     numbers: list[int] | None = None
     bad: list[BadPiece] = field(default_factory=list)
+    heads: list[tuple[int, str | None]] = field(default_factory=list)
 
 
 @dataclass(frozen=True)
@@ -95,15 +100,20 @@ def salvage(data: bytes, position: int, opening: re.Pattern[bytes], is_record: C
     found: list[Slice] = []
     numbers: list[int] = []
     bad: list[BadPiece] = []
+    heads: list[tuple[int, str | None]] = []
     reader, view, closers, number = _Reader(data), memoryview(data), bytearray(), 0
     while (position := _skip(data, position)) < len(data):
         if closers and data[position] == closers[-1]:
             closers.pop()
             position += 1
+            if not closers and heads:
+                heads.append((len(found), None))
             continue
         if match := opening.match(data, position):
             closers += b"}]"
             position = match.end()
+            if head := head_of(match):
+                heads.append((len(found), head))
             continue
         if data[position] == 0x5B and not closers:
             closers += b"]"
@@ -126,7 +136,13 @@ def salvage(data: bytes, position: int, opening: re.Pattern[bytes], is_record: C
     if closers and not bad:
         reason = f"the document ends before {closers[::-1].decode()}: it is truncated after a whole record"
         bad.append(BadPiece(len(data), None, reason, b""))
-    return JsonRecords(found, numbers, bad)
+    return JsonRecords(found, numbers, bad, heads)
+
+
+def head_of(opening: re.Match[bytes]) -> str | None:
+    """What stands before the array of an envelope, as a JSON object; None if nothing does."""
+    text = opening[1].strip().removesuffix(b",")
+    return f"{{{text.decode('utf-8', 'backslashreplace')}}}" if text else None
 
 
 def _skip(data: bytes, position: int) -> int:
