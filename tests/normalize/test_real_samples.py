@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.real_account import ACCOUNT, Account
 from trailkeep.core.source import Source
 from trailkeep.normalize.read import ObjectRecords, read_object
 
@@ -20,23 +21,6 @@ REFUSED = {
     "cloudtrail/opensearch_security_analytics/cloudtrail-sample.json": "event_name",  # renamed
     "cloudtrail/plaso/aws_cloudtrail.jsonl": "CloudTrailEvent",  # answers of the LookupEvents API
     "cloudtrail/splunk_security_content/example_logs_even.jsonl": "example_log",  # events as text inside
-}
-# Folders of other kinds, and the sources that files in them may be of; those that are of none are told with a reason.
-SOURCES_OF = {
-    "config": {"aws_config"},
-    "eks_audit": {"aws_eks_audit"},
-    "eventbridge_cloudtrail": {"aws_cloudtrail"},  # bare events: the detail without its envelope
-    "network_firewall": {"aws_network_firewall"},
-    "route53_resolver": {"aws_route53_resolver"},
-    "s3_access": {"aws_s3_access"},
-    "securityhub": {"aws_securityhub"},
-    "waf": {"aws_waf"},
-    "app": {"web_access"},  # logs of web servers among those of programs
-    "alb": {"aws_alb_access"},
-    "cloudfront": {"aws_cloudfront"},
-    "clb": {"aws_elb_classic"},
-    "tgwflow": {"aws_tgw_flow"},
-    "nlb": {"aws_nlb_tls"},
 }
 
 
@@ -81,12 +65,16 @@ def test_our_files_have_all_their_records(read: dict[str, ObjectRecords], manife
             assert (records.source, records.kind, records.count) == (source, "events", expected - header), name
 
 
-def test_each_other_file_is_what_its_folder_says_or_told(read: dict[str, ObjectRecords]) -> None:
-    others = {name: records for name, records in read.items() if name.split("/")[0] not in OURS}
+def test_each_other_folder_holds_what_it_says(read: dict[str, ObjectRecords]) -> None:
+    others = {name: records for name, records in read.items() if name.split("/")[0] not in OURS and "/" in name}
+    found: dict[str, list[ObjectRecords]] = {folder: [] for folder in ACCOUNT}
     for name, records in others.items():
-        if records.kind in ("events", "digest"):
-            assert records.source in SOURCES_OF.get(name.split("/")[0], ()), name
-        else:
-            assert (records.source, bool(records.reason)) == (None, True), name
-    taken = {name.split("/")[0] for name, records in others.items() if records.kind == "events"}
-    assert taken == set(SOURCES_OF)
+        found[name.split("/")[0]].append(records)
+        assert records.kind in ("events", "unknown"), name
+        assert records.bad == [], name
+        assert (records.kind == "events") == (records.source is not None) == (not records.reason), name
+    for folder, objects in found.items():
+        events = [records for records in objects if records.kind == "events"]
+        unknown = len(objects) - len(events)
+        (source,) = {records.source for records in events} or {None}
+        assert Account(source, len(events), sum(r.count for r in events), unknown) == ACCOUNT[folder], folder
