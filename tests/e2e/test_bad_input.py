@@ -271,16 +271,21 @@ def check_retried_once(trailkeep: Program, lake: Path, stored: int, *options: st
     assert found.totals["records"] == found.totals["stored"] + found.totals["duplicate"] + found.totals["quarantined"]
 
 
-def test_a_mended_source_stores_what_the_shipped_one_refused(trailkeep: Program, tmp_path: Path) -> None:
-    path, lake, mine = tmp_path / "a.json", tmp_path / "lake", tmp_path / "mine"
-    path.write_bytes(NO_TIME)
-    assert ingest(trailkeep, path, lake).code == 1
+def mend_time(mine: Path) -> None:
+    """A source of one's own that gives a time to the records of CloudTrail that have none."""
     mended = mine / "aws_cloudtrail"
     shutil.copytree(SHIPPED / "aws_cloudtrail", mended)
     text = (mended / "map.sql").read_text()
     assert "WHEN r.eventTime IS NULL THEN 'no eventTime'" in text
     text = text.replace("iso_time(r.eventTime)", "iso_time(coalesce(r.eventTime, '2026-11-17T00:00:00Z'))")
     (mended / "map.sql").write_text(text.replace("WHEN r.eventTime IS NULL THEN 'no eventTime'", ""))
+
+
+def test_a_mended_source_stores_what_the_shipped_one_refused(trailkeep: Program, tmp_path: Path) -> None:
+    path, lake, mine = tmp_path / "a.json", tmp_path / "lake", tmp_path / "mine"
+    path.write_bytes(NO_TIME)
+    assert ingest(trailkeep, path, lake).code == 1
+    mend_time(mine)
     check_retried_once(trailkeep, lake, 1, "--sources", mine)
     found = picture(lake)
     assert {uid: count for (uid, _), count in found.events.items()} == {event_uid(n): 1 for n in range(3)}
@@ -325,3 +330,15 @@ def test_paths_as_a_glob_or_twice(trailkeep: Program, tmp_path: Path) -> None:
     )
     assert "2 files, 2 records: 2 stored" in done.out
     assert trailkeep("ingest", logs / "1[89]" / "*", "--home", lake).code == 2
+
+
+def test_what_is_still_bad_in_a_file_that_was_all_bad_stays_in_quarantine(trailkeep: Program, tmp_path: Path) -> None:
+    path, lake, mine = tmp_path / "a.json", tmp_path / "lake", tmp_path / "mine"
+    path.write_bytes(document(record(0, eventTime=None), record(1, eventTime="no time")))
+    assert "0 stored, 0 already stored, 2 quarantined" in ingest(trailkeep, path, lake).out
+    mend_time(mine)
+    done = ingest(trailkeep, path, lake, "--sources", mine)
+    assert (done.code, "1 stored, 0 already stored, 1 quarantined" in done.out) == (1, True)
+    (piece,) = rows(trailkeep("quarantine", "list", "--home", lake, "--format", "jsonl"))
+    assert "can be read as a time" in piece["reason"]
+    assert picture(lake).totals["quarantined"] == 1

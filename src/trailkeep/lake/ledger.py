@@ -7,7 +7,7 @@ from importlib import import_module
 from typing import Any
 
 import pyarrow as pa
-from sqlalchemy import Column, Connection, Engine, and_, delete, func, insert, not_, select, update
+from sqlalchemy import Column, Connection, Engine, and_, bindparam, delete, func, insert, not_, select, update
 
 from trailkeep.lake.entries import ObjectEntry, QuarantineEntry
 from trailkeep.store.database import reading, utc
@@ -84,7 +84,7 @@ def record_batch(
     piece_rows = [asdict(piece) | {"id": piece.id, "state": "open", "added": now} for piece in pieces]
     upsert = _insert(state)
     with state.begin() as connection:
-        _supersede(connection, entries)
+        _supersede(connection, entries, pieces)
         if entry_rows:
             connection.execute(upsert(objects).on_conflict_do_nothing(), entry_rows)
         if piece_rows:
@@ -100,8 +100,10 @@ def _insert(state: Engine) -> Any:
     return import_module(f"sqlalchemy.dialects.{state.dialect.name}").insert
 
 
-def _supersede(connection: Connection, entries: list[ObjectEntry]) -> None:
-    """Files that could not be read before and now can: their old rows and pieces are settled."""
+def _supersede(connection: Connection, entries: list[ObjectEntry], pieces: list[QuarantineEntry]) -> None:
+    """Files that could not be read before and now can: their old rows are settled, and the pieces that are not bad
+    again.
+    """
     readable = [entry.stored_sha256 for entry in entries if entry.stored]
     for start in range(0, len(readable), 500):
         same = objects.c.stored_sha256.in_(readable[start : start + 500])
@@ -110,6 +112,10 @@ def _supersede(connection: Connection, entries: list[ObjectEntry]) -> None:
         if digests:
             settled = update(quarantine).where(quarantine.c.sha256.in_(digests)).values(state="stored")
             connection.execute(settled)
+            again = [{"which": piece.id} for piece in pieces if piece.sha256 in digests]
+            if again:
+                still_bad = update(quarantine).where(quarantine.c.id == bindparam("which")).values(state="open")
+                connection.execute(still_bad, again)
             connection.execute(delete(objects).where(objects.c.sha256.in_(digests), _HOLLOW))
 
 
