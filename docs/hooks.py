@@ -92,7 +92,7 @@ def _source(source: Source) -> str:
         ("Sigma logsource", _code(service)),
         ("Version of the mapping", str(source.version)),
         ("View with native field names", _code(source.name)),
-        *([("A line", _code(source.pattern))] if source.pattern else []),
+        ("Recognised by a line, which is", _code(source.pattern) if source.pattern else ""),
         ("Recognised by its key", "<br>".join(map(_code, source.recognise.key))),
         ("Recognised by fields", "<br>".join(_code(" ".join(names)) for names in source.recognise.fields)),
         ("May hold personal data", ", ".join(map(_code, source.personal)) or "no field named"),
@@ -103,7 +103,7 @@ def _source(source: Source) -> str:
         [
             f"## {source.name}",
             f"{source.title}.",
-            _table(("", ""), facts),
+            _table(("", ""), [(name, fact) for name, fact in facts if fact]),
             "Native fields that have a stored column, so that rules and searches need not open the record:",
             _table(("Native field", "Stored as"), stored),
             f"Fields read from the record when asked for: {', '.join(read)}.",
