@@ -11,7 +11,7 @@ from trailkeep.core.errors import UsageError
 _DATE = re.compile(r"(20\d\d)[/-]?([01]\d)[/-]?([0-3]\d)")
 # Compressed logs are read as this many times their size: measured 8 to 12 on CloudTrail.
 _EXPANSION = 10
-_COMPRESSED = (".gz", ".parquet")
+_COMPRESSED = (".gz", ".tgz", ".bz2", ".zst", ".zip", ".parquet")
 _GROUP_BYTES = 4 << 20
 _GROUP_FILES = 64
 
