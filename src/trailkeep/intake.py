@@ -13,10 +13,12 @@ from typing import Protocol
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from trailkeep.collect.files import Fetched
+from trailkeep.collect.files import grouped
 from trailkeep.core.errors import InputError
+from trailkeep.core.fetched import Fetched
 from trailkeep.core.source import Source
 from trailkeep.lake.entries import ObjectEntry
+from trailkeep.normalize.archive import Archive, unpack
 from trailkeep.normalize.mapping import Mapper
 from trailkeep.normalize.read import key_time, read_object
 from trailkeep.normalize.records import BadPiece, ObjectRecords, sha256s, to_table
@@ -84,8 +86,11 @@ class Intake:
         self._waiting_bytes = 0
 
     def take(self, group: Iterable[Fetched]) -> None:
-        """Read a group of fetched objects."""
-        files = list(group)
+        """Read a group of fetched objects, of archives the members."""
+        for files in grouped(member for file in group for member in unpack(file, self._reading.limit)):
+            self._take(files)
+
+    def _take(self, files: list[Fetched]) -> None:
         digests = [sha256(file.data).hexdigest() for file in files]
         known = self._sink.known(digests)
         for file, digest in zip(files, digests, strict=True):
@@ -126,7 +131,10 @@ class Intake:
     def _read(self, file: Fetched, stored_sha256: str) -> None:
         how = self._reading
         try:
-            records = read_object(file.data, file.key, how.sources, source=how.source, limit=how.limit)
+            if isinstance(file, Archive):
+                records = _of_archive(file, stored_sha256)
+            else:
+                records = read_object(file.data, file.key, how.sources, source=how.source, limit=how.limit)
         except InputError as error:
             # Nothing can be said of its content, so the bytes as fetched stand for it.
             whole = BadPiece(0, None, str(error), file.data)
@@ -151,6 +159,14 @@ class Intake:
             self._sink.duplicate(entry)
         else:
             self.put(entry, records)
+
+
+def _of_archive(archive: Archive, stored_sha256: str) -> ObjectRecords:
+    """An archive as an object that holds no records but those that are no members."""
+    if archive.refused:
+        raise InputError(f"{archive.key}: {archive.refused}")
+    size = len(archive.data)
+    return ObjectRecords(None, "archive", "", stored_sha256, size, size, bad=archive.bad)
 
 
 def raw_table(records: ObjectRecords, object_id: str, moment: datetime | None) -> pa.Table:

@@ -5,11 +5,13 @@ from collections.abc import Iterator
 
 import pyarrow as pa
 
-from trailkeep.collect.files import Fetched, LogFile, fetch
+from trailkeep.collect.files import LogFile, fetch, grouped
 from trailkeep.core.errors import InputError
+from trailkeep.core.fetched import Fetched
 from trailkeep.core.source import Source
 from trailkeep.engine.duckdb import connect
 from trailkeep.intake import Reading
+from trailkeep.normalize.archive import Archive, unpack
 from trailkeep.normalize.ocsf import OcsfMapper
 from trailkeep.normalize.read import key_time, read_object
 from trailkeep.normalize.records import ObjectRecords, to_table
@@ -21,7 +23,8 @@ _ROWS = 10_000  # mapped at once
 def ocsf_lines(reading: Reading, files: list[LogFile]) -> Iterator[tuple[list[bytes], Problems]]:
     """Portions of events, and what of the files could not be read: (key, reason)."""
     mapper = OcsfMapper(connect(threads=1))
-    for group in fetch(files):
+    opened = (member for group in fetch(files) for file in group for member in unpack(file, reading.limit))
+    for group in grouped(opened):
         # Files of a group are mapped together: a statement costs more than the records of a small file.
         tables: dict[str, list[pa.Table]] = defaultdict(list)
         for file in group:
@@ -38,6 +41,9 @@ def _read(reading: Reading, file: Fetched) -> tuple[ObjectRecords | None, Proble
     """The records of a file, if it has any, and what is wrong with it."""
     if file.error:
         return None, [(file.key, file.error)]
+    if isinstance(file, Archive):
+        pieces = [(file.key, f"at byte {piece.position}: {piece.reason}") for piece in file.bad]
+        return None, [(file.key, file.refused)] if file.refused else pieces
     try:
         records = read_object(file.data, file.key, reading.sources, source=reading.source, limit=reading.limit)
     except InputError as error:

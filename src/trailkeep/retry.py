@@ -11,8 +11,8 @@ from uuid import uuid4
 
 import pyarrow as pa
 
-from trailkeep.collect.files import Fetched
 from trailkeep.core.errors import InputError
+from trailkeep.core.fetched import Fetched
 from trailkeep.ingest import recover, store, windows_of
 from trailkeep.intake import Intake, Reading, raw_table
 from trailkeep.lake.commit import intend

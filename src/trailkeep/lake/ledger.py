@@ -102,14 +102,16 @@ def _insert(state: Engine) -> Any:
 
 def _supersede(connection: Connection, entries: list[ObjectEntry]) -> None:
     """Files that could not be read before and now can: their old rows and pieces are settled."""
-    readable = [entry.stored_sha256 for entry in entries if entry.stored]
+    readable = [entry.stored_sha256 for entry in entries if entry.stored or entry.kind == "archive"]
     for start in range(0, len(readable), 500):
         same = objects.c.stored_sha256.in_(readable[start : start + 500])
         hollow = select(objects.c.sha256).where(same, _HOLLOW)
         digests = list(connection.execute(hollow).scalars())
         if digests:
-            settled = update(quarantine).where(quarantine.c.sha256.in_(digests)).values(state="stored")
-            connection.execute(settled)
+            # What of an archive is no member stays what it is, however often the archive comes.
+            opened = select(objects.c.sha256).where(objects.c.sha256.in_(digests), objects.c.kind == "archive")
+            settled = and_(quarantine.c.sha256.in_(digests), quarantine.c.sha256.not_in(opened))
+            connection.execute(update(quarantine).where(settled).values(state="stored"))
             connection.execute(delete(objects).where(objects.c.sha256.in_(digests), _HOLLOW))
 
 

@@ -13,6 +13,7 @@ from trailkeep.normalize.codecs.output import Output
 from trailkeep.normalize.records import BadPiece
 
 _CODECS = (gzip, bzip2, zstd)
+_LAYERS = 4  # compressed data that unpacks to compressed data, and so on
 _HEAD_STEP = 1 << 20  # a block of bzip2, of which nothing can be read before its end, is smaller
 
 
@@ -25,14 +26,23 @@ class Plain:
     whole: bool = True
 
 
-def decompress(data: bytes, limit: int) -> Plain:
+def decompress(data: bytes, limit: int, layers: int = _LAYERS) -> Plain:
     """Plain bytes of compressed data (any number of members, one after the other), or of anything else as it is.
 
+    What is compressed twice is unpacked twice; where the outer layer is damaged, that stands for the inner one.
     Raises InputError where compressed data holds more than `limit` bytes; memory exceeds that by a block at most.
     """
-    codec = _codec(data)
-    if codec is None:
-        return Plain(data)
+    plain = Plain(data)
+    for _ in range(layers):
+        codec = _codec(plain.data)
+        if codec is None:
+            break
+        inner = _unpacked(codec, plain.data, limit)
+        plain = Plain(inner.data, plain.damage or inner.damage, plain.whole and inner.whole)
+    return plain
+
+
+def _unpacked(codec: ModuleType, data: bytes, limit: int) -> Plain:
     out, position = Output(limit), 0
     while codec.MAGIC.match(data, position):
         end, reason = codec.read_member(data, position, out)
@@ -49,9 +59,16 @@ def decompress(data: bytes, limit: int) -> Plain:
 
 def head(data: bytes, size: int) -> bytes:
     """The first `size` plain bytes, or fewer where there are no more."""
-    codec = _codec(data)
-    if codec is None:
-        return data[:size]
+    for _ in range(_LAYERS):
+        codec = _codec(data)
+        if codec is None:
+            break
+        first = _head(codec, data, size)
+        data = _head(codec, data, _HEAD_STEP) if _codec(first) else first
+    return data[:size]
+
+
+def _head(codec: ModuleType, data: bytes, size: int) -> bytes:
     out = Output(size)
     with suppress(InputError):  # raised because there is more
         codec.read_member(data[:_HEAD_STEP], 0, out)

@@ -197,10 +197,11 @@ def key_time(key: str) -> datetime | None:
     """When AWS delivered the object, by its key: to the minute from its name, else the day or hour of its
     folder.
     """
+    path = recognise.path_of(key)
     try:
-        if match := _IN_NAME.search(key):
+        if match := _IN_NAME.search(path):
             return datetime.strptime(match[1], "%Y%m%dT%H%M").replace(tzinfo=UTC)
-        if match := _IN_PATH.search(key):
+        if match := _IN_PATH.search(path):
             year, month, day, hour = (int(part or 0) for part in match.groups())
             return datetime(year, month, day, hour, tzinfo=UTC)
     except ValueError:  # digits that are no date

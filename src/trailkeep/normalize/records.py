@@ -20,7 +20,7 @@ CHUNK_BYTES = 16 * 1024 * 1024
 Slice = msgspec.Raw | memoryview
 view_of: Callable[[Slice], memoryview] = memoryview  # typed so that map() takes it
 
-Kind = Literal["events", "digest", "empty", "unknown", "refused"]
+Kind = Literal["events", "digest", "empty", "unknown", "refused", "archive"]
 
 
 @dataclass(frozen=True)
@@ -50,10 +50,10 @@ class Chunk:
 class ObjectRecords:
     """One object, read. `reason` says why there are no records, or what was seen where kind is "unknown".
 
-    kind: "events" of `source`; "digest", an integrity file of `source`; "empty", holds no records; "unknown",
-    not recognised, nothing read. `sha256` (hex) is over the decompressed bytes, and over the stored bytes of
-    a damaged part after them, so that no damaged object passes for another. `escaped`: numbers of the good
-    text records whose invalid UTF-8 bytes are written as \\xNN.
+    kind: "events" of `source`; "digest", an integrity file of `source`; "archive", whose members are objects;
+    "empty", holds no records; "unknown", not recognised, nothing read. `sha256` (hex) is over the decompressed bytes,
+    and over the stored bytes of a damaged part after them, so that no damaged object passes for another. `escaped`:
+    numbers of the good text records whose invalid UTF-8 bytes are written as \\xNN.
     """
 
     source: str | None
