@@ -20,7 +20,7 @@ from trailkeep.core.source import Source
 from trailkeep.lake.entries import ObjectEntry
 from trailkeep.normalize.archive import Archive, unpack
 from trailkeep.normalize.mapping import Mapper
-from trailkeep.normalize.read import key_time, read_object
+from trailkeep.normalize.read import key_time, read_objects
 from trailkeep.normalize.records import BadPiece, ObjectRecords, sha256s, to_table
 
 MAP_BYTES = 64 << 20
@@ -30,7 +30,7 @@ DEFAULT_LIMIT = 1 << 30
 class Sink(Protocol):
     """Where the outcome of reading goes."""
 
-    def known(self, digests: list[str]) -> Mapping[str, ObjectEntry]:
+    def known(self, digests: list[str]) -> Mapping[str, list[ObjectEntry]]:
         """Entries of files stored before, by the sha256 of their bytes."""
         ...
 
@@ -97,7 +97,8 @@ class Intake:
             if file.error:
                 self._sink.failed(file.key, file.error)
             elif digest in known:
-                self._sink.duplicate(replace(known[digest], key=file.key))
+                for entry in known[digest]:
+                    self._sink.duplicate(replace(entry, key=file.key + part_of(entry)))
             else:
                 self._read(file, digest)
 
@@ -123,7 +124,7 @@ class Intake:
             mapped = self._mapper.map(self._reading.sources[name], raw)
             for row in mapped.rejected.to_pylist():
                 number = row["record_no"]
-                piece = BadPiece(number, number, row["reason"], row["raw_data"].encode())
+                piece = BadPiece(number, number, row["reason"], row["raw_data"].encode(), row["envelope"])
                 self._sink.refused(self._entries[row["object_id"]], piece, row["raw_format"], mapped=True)
             self._sink.events(name, mapped.events, raw["raw_data"].nbytes)
         self._waiting, self._waiting_bytes = {}, 0
@@ -132,18 +133,22 @@ class Intake:
         how = self._reading
         try:
             if isinstance(file, Archive):
-                records = _of_archive(file, stored_sha256)
+                objects = [_of_archive(file, stored_sha256)]
             else:
-                records = read_object(file.data, file.key, how.sources, source=how.source, limit=how.limit)
+                objects = read_objects(file.data, file.key, how.sources, source=how.source, limit=how.limit)
         except InputError as error:
             # Nothing can be said of its content, so the bytes as fetched stand for it.
             whole = BadPiece(0, None, str(error), file.data)
-            records = ObjectRecords(how.source, "refused", "", stored_sha256, len(file.data), 0, bad=[whole])
+            objects = [ObjectRecords(how.source, "refused", "", stored_sha256, len(file.data), 0, bad=[whole])]
+        for records in objects:
+            self._open(file, records, stored_sha256)
+
+    def _open(self, file: Fetched, records: ObjectRecords, stored_sha256: str) -> None:
         if records.kind == "unknown":
             self._sink.unrecognised(file.key, records.reason)
             return
         entry = ObjectEntry(
-            key=file.key,
+            key=file.key + records.part,
             sha256=records.sha256,
             object_id=records.sha256[:32],
             stored_sha256=stored_sha256,
@@ -159,6 +164,12 @@ class Intake:
             self._sink.duplicate(entry)
         else:
             self.put(entry, records)
+
+
+def part_of(entry: ObjectEntry) -> str:
+    """What follows the file's key in that of an object, where the file holds objects of several sources."""
+    part = f"#{entry.source}"
+    return part if entry.key.endswith(part) else ""
 
 
 def _of_archive(archive: Archive, stored_sha256: str) -> ObjectRecords:

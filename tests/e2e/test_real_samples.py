@@ -19,7 +19,9 @@ NOT_OURS = {
     "cloudtrail/splunk_security_content/example_logs_even.jsonl",
 }
 NO_TIME = "cloudtrail/otrf_security_datasets/ec2_proxy_s3_exfiltration_2020-09-14011940.json"
-BARE_EVENTS = "eventbridge_cloudtrail"  # files of it are CloudTrail records without an envelope
+# Folders with records of known sources in them: CloudTrail in envelopes of EventBridge and CloudWatch Logs and bare;
+# lines of S3 access logs.
+WITH_OURS = {"eventbridge_cloudtrail", "delivery_envelope", "config", "s3_access"}
 
 
 def expected_records(samples: Path) -> int:
@@ -103,11 +105,11 @@ def test_nothing_else_is_taken_for_ours(real_samples: Path, trailkeep: Program, 
     found = picture(lake)
     assert not found.quarantine
     stored = [Path(key).relative_to(samples) for key, _, kind, *_ in found.objects if kind == "events"]
-    assert {path.parts[0] for path in stored} == {BARE_EVENTS}
-    assert found.totals["stored"] == len(stored) == 13
+    assert {path.parts[0] for path in stored} == WITH_OURS
+    assert found.totals["stored"] == found.totals["records"] == 37
     empty = sum(kind == "empty" for _, _, kind, *_ in found.objects)
-    assert f"{len(files)} files, 13 records: 13 stored" in done.out
-    assert len(found.objects) == 13 + empty
+    assert f"{len(files)} files, 37 records: 37 stored" in done.out
+    assert len(found.objects) == len(stored) + empty
     more = re.search(r"\.\.\. and (\d+) more", done.err)
     assert more
     assert len(unrecognised(samples, done)) + int(more[1]) == len(files) - len(found.objects)

@@ -23,7 +23,9 @@ REFUSED = {
 }
 # Folders of other kinds, and the sources that files in them may be of; those that are of none are told with a reason.
 SOURCES_OF = {
-    "eventbridge_cloudtrail": {"aws_cloudtrail"},  # bare events: the detail without its envelope
+    "eventbridge_cloudtrail": {"aws_cloudtrail"},  # in envelopes, and bare
+    "delivery_envelope": {"aws_cloudtrail"},  # from CloudWatch Logs
+    "config": {"aws_cloudtrail"},  # of calls of AWS Config, from EventBridge
     "s3_access": {"aws_s3_access"},
 }
 

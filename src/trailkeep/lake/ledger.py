@@ -50,20 +50,20 @@ def stored_contents(state: Engine, digests: Iterable[str]) -> set[str]:
     return set(_lookup(state, objects.c.sha256, digests))
 
 
-def stored_files(state: Engine, digests: Iterable[str]) -> dict[str, ObjectEntry]:
-    """sha256 as fetched -> the entry of a file with these very bytes, where the ledger has one."""
+def stored_files(state: Engine, digests: Iterable[str]) -> dict[str, list[ObjectEntry]]:
+    """sha256 as fetched -> the entries of a file with these very bytes, one an object, where the ledger has any."""
     return _lookup(state, objects.c.stored_sha256, digests)
 
 
-def _lookup(state: Engine, column: Column[Any], digests: Iterable[str]) -> dict[str, ObjectEntry]:
+def _lookup(state: Engine, column: Column[Any], digests: Iterable[str]) -> dict[str, list[ObjectEntry]]:
     wanted = list(dict.fromkeys(digests))
-    found: dict[str, ObjectEntry] = {}
+    found: dict[str, dict[str, ObjectEntry]] = {}
     with reading(state) as connection:
         for start in range(0, len(wanted), 500):
             query = select(*_ENTRY_COLUMNS).where(column.in_(wanted[start : start + 500]), not_(_HOLLOW))
             for row in connection.execute(query):
-                found[row._mapping[column.name]] = ObjectEntry(**row._mapping)
-    return found
+                found.setdefault(row._mapping[column.name], {})[row.object_id] = ObjectEntry(**row._mapping)
+    return {digest: list(entries.values()) for digest, entries in found.items()}
 
 
 # Objects of which nothing could be stored: they may come again, and then count as new.
