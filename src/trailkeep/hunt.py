@@ -113,7 +113,7 @@ class _Sink:
         self._keys: dict[str, str] = {}
         self.found = Found()
 
-    def known(self, digests: list[str]) -> Mapping[str, ObjectEntry]:
+    def known(self, digests: list[str]) -> Mapping[str, list[ObjectEntry]]:
         return {}
 
     def duplicate(self, entry: ObjectEntry) -> None:

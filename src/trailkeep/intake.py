@@ -13,12 +13,14 @@ from typing import Protocol
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from trailkeep.collect.files import Fetched
+from trailkeep.collect.files import grouped
 from trailkeep.core.errors import InputError
+from trailkeep.core.fetched import Fetched
 from trailkeep.core.source import Source
 from trailkeep.lake.entries import ObjectEntry
+from trailkeep.normalize.archive import Archive, unpack
 from trailkeep.normalize.mapping import Mapper
-from trailkeep.normalize.read import key_time, read_object
+from trailkeep.normalize.read import key_time, read_objects
 from trailkeep.normalize.records import BadPiece, ObjectRecords, sha256s, to_table
 
 MAP_BYTES = 64 << 20
@@ -28,7 +30,7 @@ DEFAULT_LIMIT = 1 << 30
 class Sink(Protocol):
     """Where the outcome of reading goes."""
 
-    def known(self, digests: list[str]) -> Mapping[str, ObjectEntry]:
+    def known(self, digests: list[str]) -> Mapping[str, list[ObjectEntry]]:
         """Entries of files stored before, by the sha256 of their bytes."""
         ...
 
@@ -84,15 +86,19 @@ class Intake:
         self._waiting_bytes = 0
 
     def take(self, group: Iterable[Fetched]) -> None:
-        """Read a group of fetched objects."""
-        files = list(group)
+        """Read a group of fetched objects, of archives the members."""
+        for files in grouped(member for file in group for member in unpack(file, self._reading.limit)):
+            self._take(files)
+
+    def _take(self, files: list[Fetched]) -> None:
         digests = [sha256(file.data).hexdigest() for file in files]
         known = self._sink.known(digests)
         for file, digest in zip(files, digests, strict=True):
             if file.error:
                 self._sink.failed(file.key, file.error)
             elif digest in known:
-                self._sink.duplicate(replace(known[digest], key=file.key))
+                for entry in known[digest]:
+                    self._sink.duplicate(replace(entry, key=file.key + part_of(entry)))
             else:
                 self._read(file, digest)
 
@@ -118,7 +124,7 @@ class Intake:
             mapped = self._mapper.map(self._reading.sources[name], raw)
             for row in mapped.rejected.to_pylist():
                 number = row["record_no"]
-                piece = BadPiece(number, number, row["reason"], row["raw_data"].encode())
+                piece = BadPiece(number, number, row["reason"], row["raw_data"].encode(), row["envelope"])
                 self._sink.refused(self._entries[row["object_id"]], piece, row["raw_format"], mapped=True)
             self._sink.events(name, mapped.events, raw["raw_data"].nbytes)
         self._waiting, self._waiting_bytes = {}, 0
@@ -126,16 +132,23 @@ class Intake:
     def _read(self, file: Fetched, stored_sha256: str) -> None:
         how = self._reading
         try:
-            records = read_object(file.data, file.key, how.sources, source=how.source, limit=how.limit)
+            if isinstance(file, Archive):
+                objects = [_of_archive(file, stored_sha256)]
+            else:
+                objects = read_objects(file.data, file.key, how.sources, source=how.source, limit=how.limit)
         except InputError as error:
             # Nothing can be said of its content, so the bytes as fetched stand for it.
             whole = BadPiece(0, None, str(error), file.data)
-            records = ObjectRecords(how.source, "refused", "", stored_sha256, len(file.data), 0, bad=[whole])
+            objects = [ObjectRecords(how.source, "refused", "", stored_sha256, len(file.data), 0, bad=[whole])]
+        for records in objects:
+            self._open(file, records, stored_sha256)
+
+    def _open(self, file: Fetched, records: ObjectRecords, stored_sha256: str) -> None:
         if records.kind == "unknown":
             self._sink.unrecognised(file.key, records.reason)
             return
         entry = ObjectEntry(
-            key=file.key,
+            key=file.key + records.part,
             sha256=records.sha256,
             object_id=records.sha256[:32],
             stored_sha256=stored_sha256,
@@ -151,6 +164,20 @@ class Intake:
             self._sink.duplicate(entry)
         else:
             self.put(entry, records)
+
+
+def part_of(entry: ObjectEntry) -> str:
+    """What follows the file's key in that of an object, where the file holds objects of several sources."""
+    part = f"#{entry.source}"
+    return part if entry.key.endswith(part) else ""
+
+
+def _of_archive(archive: Archive, stored_sha256: str) -> ObjectRecords:
+    """An archive as an object that holds no records but those that are no members."""
+    if archive.refused:
+        raise InputError(f"{archive.key}: {archive.refused}")
+    size = len(archive.data)
+    return ObjectRecords(None, "archive", "", stored_sha256, size, size, bad=archive.bad)
 
 
 def raw_table(records: ObjectRecords, object_id: str, moment: datetime | None) -> pa.Table:

@@ -5,13 +5,15 @@ from collections.abc import Iterator
 
 import pyarrow as pa
 
-from trailkeep.collect.files import Fetched, LogFile, fetch
+from trailkeep.collect.files import LogFile, fetch, grouped
 from trailkeep.core.errors import InputError
+from trailkeep.core.fetched import Fetched
 from trailkeep.core.source import Source
 from trailkeep.engine.duckdb import connect
 from trailkeep.intake import Reading
+from trailkeep.normalize.archive import Archive, unpack
 from trailkeep.normalize.ocsf import OcsfMapper
-from trailkeep.normalize.read import key_time, read_object
+from trailkeep.normalize.read import key_time, read_objects
 from trailkeep.normalize.records import ObjectRecords, to_table
 
 Problems = list[tuple[str, str]]
@@ -21,31 +23,37 @@ _ROWS = 10_000  # mapped at once
 def ocsf_lines(reading: Reading, files: list[LogFile]) -> Iterator[tuple[list[bytes], Problems]]:
     """Portions of events, and what of the files could not be read: (key, reason)."""
     mapper = OcsfMapper(connect(threads=1))
-    for group in fetch(files):
+    opened = (member for group in fetch(files) for file in group for member in unpack(file, reading.limit))
+    for group in grouped(opened):
         # Files of a group are mapped together: a statement costs more than the records of a small file.
         tables: dict[str, list[pa.Table]] = defaultdict(list)
         for file in group:
-            records, problems = _read(reading, file)
+            objects, problems = _read(reading, file)
             yield [], problems
-            if records is not None and records.source is not None:
+            for records in objects:
+                assert records.source is not None
                 table = to_table(records, records.sha256[:32], key_time(file.key))
                 tables[records.source].append(table.append_column("key", pa.repeat(file.key, len(table))))
         for name, parts in tables.items():
             yield from _mapped(mapper, reading.sources[name], pa.concat_tables(parts))
 
 
-def _read(reading: Reading, file: Fetched) -> tuple[ObjectRecords | None, Problems]:
-    """The records of a file, if it has any, and what is wrong with it."""
+def _read(reading: Reading, file: Fetched) -> tuple[list[ObjectRecords], Problems]:
+    """The objects of a file that have records, and what is wrong with it."""
     if file.error:
-        return None, [(file.key, file.error)]
+        return [], [(file.key, file.error)]
+    if isinstance(file, Archive):
+        pieces = [(file.key, f"at byte {piece.position}: {piece.reason}") for piece in file.bad]
+        return [], [(file.key, file.refused)] if file.refused else pieces
     try:
-        records = read_object(file.data, file.key, reading.sources, source=reading.source, limit=reading.limit)
+        objects = read_objects(file.data, file.key, reading.sources, source=reading.source, limit=reading.limit)
     except InputError as error:
-        return None, [(file.key, str(error))]
-    if records.source is None or records.kind not in ("events", "empty"):
-        return None, [(file.key, records.reason or f"is a {records.kind} file; it holds no events")]
-    problems = [(file.key, f"at byte {piece.position}: {piece.reason}") for piece in records.bad]
-    return records if records.count else None, problems
+        return [], [(file.key, str(error))]
+    first = objects[0]
+    if first.source is None or first.kind not in ("events", "empty"):
+        return [], [(file.key, first.reason or f"is a {first.kind} file; it holds no events")]
+    problems = [(file.key, f"at byte {p.position}: {p.reason}") for records in objects for p in records.bad]
+    return [records for records in objects if records.count], problems
 
 
 def _mapped(mapper: OcsfMapper, source: Source, raw: pa.Table) -> Iterator[tuple[list[bytes], Problems]]:

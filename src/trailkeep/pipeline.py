@@ -110,7 +110,7 @@ class ShardMaker:
         self._opened: list[tuple[ObjectEntry, pa.Table]] = []
         self._unmapped: dict[str, set[int]] = {}  # record numbers by object_id that the mapping refused
 
-    def known(self, digests: list[str]) -> Mapping[str, ObjectEntry]:
+    def known(self, digests: list[str]) -> Mapping[str, list[ObjectEntry]]:
         return stored_files(self._home.state, digests)
 
     def duplicate(self, entry: ObjectEntry) -> None:
@@ -143,6 +143,7 @@ class ShardMaker:
                 offset=offset,
                 size=len(piece.data),
                 whole=entry.kind == "refused",
+                envelope=piece.envelope,
             )
         )
 

@@ -11,14 +11,14 @@ from uuid import uuid4
 
 import pyarrow as pa
 
-from trailkeep.collect.files import Fetched
 from trailkeep.core.errors import InputError
+from trailkeep.core.fetched import Fetched
 from trailkeep.ingest import recover, store, windows_of
 from trailkeep.intake import Intake, Reading, raw_table
 from trailkeep.lake.commit import intend
 from trailkeep.lake.entries import QuarantineEntry
 from trailkeep.lake.quarantine import open_pieces, read_piece
-from trailkeep.normalize.read import key_time, read_object
+from trailkeep.normalize.read import key_time, read_objects
 from trailkeep.normalize.records import Chunk, ObjectRecords, int32s
 from trailkeep.pipeline import Settings, ShardMaker, Worker
 
@@ -80,20 +80,32 @@ def _records(reading: Reading, pieces: list[QuarantineEntry], worker: Worker, ma
 
 def _read(reading: Reading, piece: QuarantineEntry, data: bytes) -> ObjectRecords | None:
     """The records of a piece under its own numbers, or None if it still holds anything bad."""
-    try:
-        found = read_object(data, piece.key, reading.sources, source=piece.source, limit=reading.limit)
-    except InputError:
-        return None
-    if found.kind != "events" or found.bad or not found.count:
+    found = _object(reading, piece, data)
+    if found is None or found.kind != "events" or found.bad or not found.count:
         return None
     # A piece without a number takes numbers from its place in the file, below those that records have.
     first = piece.record_no if piece.record_no is not None and found.count == 1 else -(piece.position + found.count)
     chunks, start = [], first
     for chunk in found.chunks:
         numbers = int32s(array("i", range(start, start + len(chunk.raw))))
-        chunks.append(Chunk(chunk.raw, numbers, piece.raw_format or chunk.raw_format))
+        envelopes = chunk.envelopes
+        if envelopes is None:
+            envelopes = pa.array([piece.envelope] * len(chunk.raw), pa.string())
+        chunks.append(Chunk(chunk.raw, numbers, piece.raw_format or chunk.raw_format, envelopes))
         start += len(chunk.raw)
     return replace(found, chunks=chunks)
+
+
+def _object(reading: Reading, piece: QuarantineEntry, data: bytes) -> ObjectRecords | None:
+    """The one object that a piece is, of its source or, where it came wrapped beside others, of any."""
+    for source in (piece.source, None) if piece.envelope else (piece.source,):
+        try:
+            found = read_objects(data, piece.key, reading.sources, source=source, limit=reading.limit)
+        except InputError:
+            continue
+        if len(found) == 1:
+            return found[0]
+    return None
 
 
 def _pairs(table: pa.Table) -> list[tuple[str, int]]:

@@ -99,7 +99,7 @@ def make_shard(home: Home, name: str, batch_id: str, names: Sequence[str]) -> Sh
             stored=RECORDS,
         )
         if entry.sha256 in known:
-            shard.entries.append(replace(known[entry.sha256], key=key).as_duplicate())
+            shard.entries += [replace(same, key=key).as_duplicate() for same in known[entry.sha256]]
             continue
         table = make_events(key, batch_id)
         shard.entries.append(entry)

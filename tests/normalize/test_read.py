@@ -116,8 +116,8 @@ OTHER = flow("version account-id thing-id srcaddr dstaddr bytes", "6 11112222333
     ("data", "seen"),
     [
         (NOTIFICATION, "JSON records of no known source, with the fields awsRegion, eventName, "),
-        (BRIDGE, "JSON records of no known source, with the fields detail, detail-type, id, version"),
-        (WATCH, "JSON records of no known source, with the fields logEvents, logGroup, messageType"),
+        (BRIDGE.replace(b"eventName", b"name"), "in envelopes, a JSON record with the fields "),
+        (WATCH, "in envelopes, begins with 'x'"),
         (OTHER, "begins with 'version account-id thing-id srcaddr dstaddr bytes'"),
         (b"hello world", "begins with 'hello world'"),
         (b"\x89PNG\r\n\0\0", "begins with '\ufffdPNG'"),

@@ -33,7 +33,7 @@ def test_chunks_are_bounded_and_whole(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_to_table() -> None:
     chunks = [*chunks_of([memoryview(b"{}")]), *chunks_of([memoryview(b"a b")], [7], "x y")]
     table = to_table(an_object(chunks), "ab12", datetime(2024, 3, 1, tzinfo=UTC))
-    assert table.column_names == ["raw_data", "raw_format", "object_id", "record_no", "key_time"]
+    assert table.column_names == ["raw_data", "raw_format", "object_id", "record_no", "key_time", "envelope"]
     assert len(table.to_batches()) == 2
     twice = pa.concat_tables([table, to_table(an_object(chunks), "cd34", None)])
     rows = duckdb.sql("SELECT raw_data, raw_format, object_id, record_no, epoch(key_time) FROM twice").fetchall()

@@ -105,7 +105,10 @@ def _why(report: Report) -> str:
 def _fate(entry: ObjectEntry) -> str:
     if entry.quarantined:
         return "quarantined"
-    return entry.reason or ("digests of CloudTrail, kept in the ledger" if entry.kind == "digest" else "stored")
+    return entry.reason or _KEPT.get(entry.kind, "stored")
+
+
+_KEPT = {"digest": "digests of CloudTrail, kept in the ledger", "archive": "archives, opened"}
 
 
 def _complain(problems: list[tuple[str, str]]) -> None:

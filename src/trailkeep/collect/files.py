@@ -7,11 +7,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from trailkeep.core.errors import UsageError
+from trailkeep.core.fetched import Fetched
 
 _DATE = re.compile(r"(20\d\d)[/-]?([01]\d)[/-]?([0-3]\d)")
 # Compressed logs are read as this many times their size: measured 8 to 12 on CloudTrail.
 _EXPANSION = 10
-_COMPRESSED = (".gz", ".parquet")
+_COMPRESSED = (".gz", ".tgz", ".bz2", ".zst", ".zip", ".parquet")
 _GROUP_BYTES = 4 << 20
 _GROUP_FILES = 64
 
@@ -72,25 +73,25 @@ def shares(files: list[LogFile], count: int) -> list[list[LogFile]]:
     return [group for group in groups if group]
 
 
-@dataclass(frozen=True)
-class Fetched:
-    """A file's bytes, or why there are none."""
-
-    key: str
-    data: bytes
-    error: str | None = None
-
-
 def fetch(files: list[LogFile]) -> Iterator[list[Fetched]]:
     """The bytes of `files` in groups that are small in memory."""
+    return grouped(map(_fetched, files))
+
+
+def _fetched(file: LogFile) -> Fetched:
+    try:
+        return Fetched(file.key, file.path.read_bytes())
+    except OSError as error:
+        return Fetched(file.key, b"", f"cannot be read: {error.strerror}")
+
+
+def grouped(objects: Iterable[Fetched]) -> Iterator[list[Fetched]]:
+    """`objects` in groups that are small in memory."""
     group: list[Fetched] = []
     size = 0
-    for file in files:
-        try:
-            group.append(Fetched(file.key, file.path.read_bytes()))
-        except OSError as error:
-            group.append(Fetched(file.key, b"", f"cannot be read: {error.strerror}"))
-        size += file.size
+    for item in objects:
+        group.append(item)
+        size += len(item.data)
         if size >= _GROUP_BYTES or len(group) >= _GROUP_FILES:
             yield group
             group, size = [], 0

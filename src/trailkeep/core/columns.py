@@ -103,6 +103,7 @@ BOOKKEEPING = _columns(
     ("raw_format", T, "raw_format"),
     ("raw_data", T, "raw_data"),
     ("raw_escaped", "BOOLEAN", "raw_escaped"),  # true: bytes that are no UTF-8 stand in raw_data as \xNN
+    ("envelope", T, "envelope"),  # JSON: what the wraps say in which the record came
 )
 
 EVENTS = MAPPED + BOOKKEEPING

@@ -1,9 +1,10 @@
 """A Source and a relation of raw records in, SELECTs out: stored columns, OCSF objects.
 
-The relation has the columns raw_data, raw_format, object_id, record_no and key_time (the time that the key of
-the record's object tells, or null). `map.sql` says what a record means; this module says how a record is
-parsed before it and how its outputs are shaped after it. An output named `path?` fills `path` where the
-schema demands a value and the record has none: in OCSF form only, so that stored columns hold native values.
+The relation has the columns raw_data, raw_format, object_id, record_no, key_time (the time that the key of the
+record's object tells, or null) and envelope (JSON text of what the wraps say in which it came, or null). `map.sql` says
+what a record means; this module says how a record is parsed before it and how its outputs are shaped after it. An
+output named `path?` fills `path` where the schema demands a value and the record has none: in OCSF form only, so that
+stored columns hold native values.
 """
 
 import json
@@ -18,7 +19,7 @@ from trailkeep.core.columns import MAPPED
 from trailkeep.core.ocsf import CLASSES, LISTED, VERSION
 from trailkeep.core.source import Source
 
-RECORD = ("raw_data", "raw_format", "object_id", "record_no", "key_time")
+RECORD = ("raw_data", "raw_format", "object_id", "record_no", "key_time", "envelope")
 _JSON = {"data", "unmapped"}
 _SPECIAL = {"principal", "entity_texts", "reject"}
 _EVENT_UID = "coalesce({uid}, left(sha256(concat(object_id, ':', record_no)), 32))"

@@ -55,6 +55,7 @@ class QuarantineEntry:
     offset: int
     size: int
     whole: bool  # the piece is a file, as fetched, of which nothing could be read
+    envelope: str | None = None  # of a wrapped record
 
     @property
     def id(self) -> str:

@@ -50,20 +50,20 @@ def stored_contents(state: Engine, digests: Iterable[str]) -> set[str]:
     return set(_lookup(state, objects.c.sha256, digests))
 
 
-def stored_files(state: Engine, digests: Iterable[str]) -> dict[str, ObjectEntry]:
-    """sha256 as fetched -> the entry of a file with these very bytes, where the ledger has one."""
+def stored_files(state: Engine, digests: Iterable[str]) -> dict[str, list[ObjectEntry]]:
+    """sha256 as fetched -> the entries of a file with these very bytes, one an object, where the ledger has any."""
     return _lookup(state, objects.c.stored_sha256, digests)
 
 
-def _lookup(state: Engine, column: Column[Any], digests: Iterable[str]) -> dict[str, ObjectEntry]:
+def _lookup(state: Engine, column: Column[Any], digests: Iterable[str]) -> dict[str, list[ObjectEntry]]:
     wanted = list(dict.fromkeys(digests))
-    found: dict[str, ObjectEntry] = {}
+    found: dict[str, dict[str, ObjectEntry]] = {}
     with reading(state) as connection:
         for start in range(0, len(wanted), 500):
             query = select(*_ENTRY_COLUMNS).where(column.in_(wanted[start : start + 500]), not_(_HOLLOW))
             for row in connection.execute(query):
-                found[row._mapping[column.name]] = ObjectEntry(**row._mapping)
-    return found
+                found.setdefault(row._mapping[column.name], {})[row.object_id] = ObjectEntry(**row._mapping)
+    return {digest: list(entries.values()) for digest, entries in found.items()}
 
 
 # Objects of which nothing could be stored: they may come again, and then count as new.
@@ -104,14 +104,16 @@ def _supersede(connection: Connection, entries: list[ObjectEntry], pieces: list[
     """Files that could not be read before and now can: their old rows are settled, and the pieces that are not bad
     again.
     """
-    readable = [entry.stored_sha256 for entry in entries if entry.stored]
+    readable = [entry.stored_sha256 for entry in entries if entry.stored or entry.kind == "archive"]
     for start in range(0, len(readable), 500):
         same = objects.c.stored_sha256.in_(readable[start : start + 500])
         hollow = select(objects.c.sha256).where(same, _HOLLOW)
         digests = list(connection.execute(hollow).scalars())
         if digests:
-            settled = update(quarantine).where(quarantine.c.sha256.in_(digests)).values(state="stored")
-            connection.execute(settled)
+            # What of an archive is no member stays what it is, however often the archive comes.
+            opened = select(objects.c.sha256).where(objects.c.sha256.in_(digests), objects.c.kind == "archive")
+            settled = and_(quarantine.c.sha256.in_(digests), quarantine.c.sha256.not_in(opened))
+            connection.execute(update(quarantine).where(settled).values(state="stored"))
             again = [{"which": piece.id} for piece in pieces if piece.sha256 in digests]
             if again:
                 still_bad = update(quarantine).where(quarantine.c.id == bindparam("which")).values(state="open")

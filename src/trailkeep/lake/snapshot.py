@@ -10,6 +10,7 @@ from pyiceberg.manifest import DataFile as IcebergFile
 from pyiceberg.table import StaticTable, Table
 from sqlalchemy import NullPool, column, create_engine, select, table
 
+from trailkeep.core.columns import EVENTS
 from trailkeep.lake.home import Home
 from trailkeep.lake.tables import NAMESPACE, events_table, sightings_table
 
@@ -49,7 +50,7 @@ class Snapshot:
 def current_snapshot(home: Home) -> Snapshot:
     """The state of the lake at this moment; the tables are made if this is the first look."""
     locations = _locations(home)
-    if len(locations) < 2:
+    if len(locations) < 2 or not _has_all_columns(locations["events"]):  # none yet, or made by an older version
         events_table(home), sightings_table(home)
         locations = _locations(home)
     return Snapshot(locations["events"], locations["sightings"], _files(**locations))
@@ -66,10 +67,19 @@ def _locations(home: Home) -> dict[str, str]:
 
 
 @lru_cache(maxsize=4)
+def _opened(location: str) -> StaticTable:
+    return StaticTable.from_metadata(location)
+
+
+def _has_all_columns(events: str) -> bool:
+    return {column.name for column in EVENTS}.issubset(_opened(events).schema().column_names)
+
+
+@lru_cache(maxsize=4)
 def _files(events: str, sightings: str) -> tuple[DataFile, ...]:
     # A metadata file never changes, so what it says can be kept. Compaction gives the sightings of a file its name.
     sighted = {Path(file.file_path).name for file in _manifested(StaticTable.from_metadata(sightings))}
-    table = StaticTable.from_metadata(events)
+    table = _opened(events)
     time_id = table.schema().find_field("time").field_id
     return tuple(
         DataFile(

@@ -1,20 +1,20 @@
 """Stored bytes of an object in, plain bytes out, with every damage to the compression said and kept.
 
-Decided by content, never by the name: what starts with gzip's magic is gzip, everything else is plain.
+Decided by content, never by the name: what starts as gzip, bzip2 or zstd data does is that, everything else is plain.
 """
 
-import zlib
+from contextlib import suppress
 from dataclasses import dataclass
-
-from isal import isal_zlib
-from isal.isal_zlib import IsalError
+from types import ModuleType
 
 from trailkeep.core.errors import InputError
+from trailkeep.normalize.codecs import bzip2, gzip, zstd
+from trailkeep.normalize.codecs.output import Output
 from trailkeep.normalize.records import BadPiece
 
-GZIP = b"\x1f\x8b\x08"
-_STEP = 1024 * 1024
-_CAREFUL_STEP = 4096
+_CODECS = (gzip, bzip2, zstd)
+_LAYERS = 4  # compressed data that unpacks to compressed data, and so on
+_HEAD_STEP = 1 << 20  # a block of bzip2, of which nothing can be read before its end, is smaller
 
 
 @dataclass(frozen=True)
@@ -26,76 +26,54 @@ class Plain:
     whole: bool = True
 
 
-def decompress(data: bytes, limit: int) -> Plain:
-    """Plain bytes of gzip data (any number of members), or of anything else as it is.
+def decompress(data: bytes, limit: int, layers: int = _LAYERS) -> Plain:
+    """Plain bytes of compressed data (any number of members, one after the other), or of anything else as it is.
 
-    Raises InputError where gzip data holds more than `limit` bytes; memory never exceeds it by more than a
-    byte.
+    What is compressed twice is unpacked twice; where the outer layer is damaged, that stands for the inner one.
+    Raises InputError where compressed data holds more than `limit` bytes; memory exceeds that by a block at most.
     """
-    if not data.startswith(GZIP):
-        return Plain(data)
-    parts: list[bytes] = []
-    position = 0
-    while data.startswith(GZIP, position):
-        end, reason = _member(data, position, parts, limit)
+    plain = Plain(data)
+    for _ in range(layers):
+        codec = _codec(plain.data)
+        if codec is None:
+            break
+        inner = _unpacked(codec, plain.data, limit)
+        plain = Plain(inner.data, plain.damage or inner.damage, plain.whole and inner.whole)
+    return plain
+
+
+def _unpacked(codec: ModuleType, data: bytes, limit: int) -> Plain:
+    out, position = Output(limit), 0
+    while codec.MAGIC.match(data, position):
+        end, reason = codec.read_member(data, position, out)
         if reason:
             reason = f"{reason} (stored byte {end} of {len(data)})"
-            return Plain(b"".join(parts), BadPiece(position, None, reason, data[position:]), whole=False)
+            return Plain(b"".join(out.parts), BadPiece(position, None, reason, data[position:]), whole=False)
         position = end
-    plain, rest = b"".join(parts), data[position:]
+    plain, rest = b"".join(out.parts), data[position:]
     if not rest.strip(b"\0"):  # padding to whole blocks, which gzip itself ignores
         return Plain(plain)
-    reason = f"{len(rest)} bytes after the end of the gzip data (stored byte {position} of {len(data)})"
+    reason = f"{len(rest)} bytes after the end of the {codec.NAME} data (stored byte {position} of {len(data)})"
     return Plain(plain, BadPiece(position, None, reason, rest))
 
 
-def _member(data: bytes, start: int, parts: list[bytes], limit: int) -> tuple[int, str]:
-    """Adds what one gzip member holds to `parts`; the stored position after it, and what is wrong ("" if
-    nothing).
-    """
-    stream = isal_zlib.decompressobj(31)
-    view, position, before = memoryview(data), start, len(parts)
-    room = limit - sum(map(len, parts))
-    while not stream.eof:
-        if position == len(data):
-            return position, "the gzip data ends too early: the file is truncated"
-        step = view[position : position + _STEP]
-        try:
-            part = stream.decompress(step, room + 1)
-        except IsalError:  # type: ignore[misc]  # isal's stub gives it no base class
-            del parts[before:]
-            return _damaged_member(data, start, parts, limit)
-        room = _add(parts, part, room, limit)
-        position += len(step) - len(stream.unused_data)
-    return position, ""
+def head(data: bytes, size: int) -> bytes:
+    """The first `size` plain bytes, or fewer where there are no more."""
+    for _ in range(_LAYERS):
+        codec = _codec(data)
+        if codec is None:
+            break
+        first = _head(codec, data, size)
+        data = _head(codec, data, _HEAD_STEP) if _codec(first) else first
+    return data[:size]
 
 
-def _damaged_member(data: bytes, start: int, parts: list[bytes], limit: int) -> tuple[int, str]:
-    """As much as can be had from a member that is known to be broken: byte by byte where it breaks.
-
-    A decompressor loses the output of the call in which it fails, so the failing step is repeated in single
-    bytes.
-    """
-    stream, view, position, size = zlib.decompressobj(31), memoryview(data), start, _CAREFUL_STEP
-    room, what = limit - sum(map(len, parts)), "its checksum is wrong"
-    while position < len(data) and not stream.eof:
-        step, saved = view[position : position + size], stream.copy()
-        try:
-            part = stream.decompress(step, room + 1)
-        except zlib.error as error:
-            if size == 1:
-                what = str(error).removeprefix("Error -3 while decompressing data: ")
-                break
-            stream, size = saved, 1
-            continue
-        room = _add(parts, part, room, limit)
-        position += len(step) - len(stream.unused_data)
-    return position, f"the gzip data is damaged, what was read may be altered: {what}"
+def _head(codec: ModuleType, data: bytes, size: int) -> bytes:
+    out = Output(size)
+    with suppress(InputError):  # raised because there is more
+        codec.read_member(data[:_HEAD_STEP], 0, out)
+    return b"".join(out.parts)[:size]
 
 
-def _add(parts: list[bytes], part: bytes, room: int, limit: int) -> int:
-    """The room that is left after `part`."""
-    if len(part) > room:
-        raise InputError(f"decompresses to more than {limit} bytes: if it is to be trusted, raise the limit")
-    parts.append(part)
-    return room - len(part)
+def _codec(data: bytes) -> ModuleType | None:
+    return next((codec for codec in _CODECS if codec.MAGIC.match(data)), None)

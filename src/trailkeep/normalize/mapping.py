@@ -24,7 +24,7 @@ RAW = pa.schema(
         ("key_time", pa.timestamp("us", tz="UTC")),
     ]
 )
-_KEPT = ("object_id", "record_no", "raw_format", "raw_data")
+_KEPT = ("object_id", "record_no", "raw_format", "raw_data", "envelope")
 _ADDED = ("raw_sha256", "raw_escaped")
 
 
@@ -33,8 +33,8 @@ class Mapped:
     """Every record of a batch, once.
 
     `events`: the columns of core.columns.MAPPED, `$native` texts, map_version, object_id, record_no,
-    raw_format and raw_data, and raw_sha256 and raw_escaped where the batch has them. `rejected`: object_id, record_no,
-    raw_format, raw_data and `reason`.
+    raw_format, raw_data and envelope, and raw_sha256 and raw_escaped where the batch has them. `rejected`: object_id,
+    record_no, raw_format, raw_data, envelope and `reason`.
     """
 
     events: pa.Table
@@ -61,6 +61,7 @@ class Mapper:
 
     def map(self, source: Source, raw: pa.Table) -> Mapped:
         """`raw` has the columns of RAW. Row order is kept; raw columns are passed on, not copied."""
+        raw = with_envelopes(raw)
         if source.name not in self._statements:
             self._statements[source.name] = self._statement(source)
         self._connection.register("raw_records", raw)
@@ -96,6 +97,11 @@ class Mapper:
         if not kept.exists():
             write_file(kept, _build(source, wanted).encode())
         return kept.read_text(encoding="utf-8")
+
+
+def with_envelopes(raw: pa.Table) -> pa.Table:
+    """`raw` with the column `envelope`, null where nothing was wrapped: mappings read it."""
+    return raw if "envelope" in raw.column_names else raw.append_column("envelope", pa.nulls(len(raw), pa.string()))
 
 
 def _build(source: Source, wanted: list[str] | None) -> str:

@@ -10,6 +10,7 @@ import pyarrow.compute as pc
 from trailkeep.core.source import Source
 from trailkeep.engine.duckdb import Connection
 from trailkeep.engine.mapping import ocsf_json_select
+from trailkeep.normalize.mapping import with_envelopes
 
 _JSON_TEXT = ("data", "unmapped")
 
@@ -31,6 +32,7 @@ class OcsfMapper:
 
     def map(self, source: Source, raw: pa.Table) -> OcsfEvents:
         """`raw` has the columns of normalize.mapping.RAW. Attributes without a value are left out."""
+        raw = with_envelopes(raw)
         if source.name not in self._statements:
             self._statements[source.name] = ocsf_json_select(source, "raw_records")
         self._connection.register("raw_records", raw)

@@ -16,6 +16,7 @@ from trailkeep.core.errors import InputError
 from trailkeep.core.source import Source
 from trailkeep.normalize import recognise
 from trailkeep.normalize.decompress import decompress
+from trailkeep.normalize.envelopes import is_envelope
 from trailkeep.normalize.formats import parquet
 from trailkeep.normalize.formats.delimited import Lines, first_lines, names_only, read_delimited, read_lines
 from trailkeep.normalize.formats.json_records import read_json, top_fields
@@ -29,8 +30,9 @@ from trailkeep.normalize.records import (
     sha256s,
     to_table,
 )
+from trailkeep.normalize.wrapped import objects_of, unwrapped
 
-__all__ = ["BadPiece", "Chunk", "ObjectRecords", "key_time", "read_object", "sha256s", "to_table"]
+__all__ = ["BadPiece", "Chunk", "ObjectRecords", "key_time", "read_object", "read_objects", "sha256s", "to_table"]
 
 _SAMPLE = 100  # records or lines looked at to recognise a source
 _BLANK = b"\xef\xbb\xbf \t\r\n"  # byte order mark and white space
@@ -49,6 +51,7 @@ class _Object:
     sources: Mapping[str, Source]
     named: Source | None
     forced: bool
+    limit: int
     empty: ObjectRecords
 
     def candidates(self, format_: str) -> list[Source]:
@@ -72,7 +75,14 @@ class _Object:
 def read_object(
     data: bytes, key: str, sources: Mapping[str, Source], *, source: str | None = None, limit: int
 ) -> ObjectRecords:
-    """The records of one object as it was fetched.
+    """The records of a file that holds one object, which all do but some that wrap records of several sources."""
+    return read_objects(data, key, sources, source=source, limit=limit)[0]
+
+
+def read_objects(
+    data: bytes, key: str, sources: Mapping[str, Source], *, source: str | None = None, limit: int
+) -> list[ObjectRecords]:
+    """The records of a file as it was fetched: one object, or one for each source of wrapped records.
 
     `source` forces the source; `limit` bounds the decompressed bytes. Raises InputError where the object as a
     whole cannot be read: more than `limit` bytes, a Parquet file without a footer, not in the format of the
@@ -84,7 +94,7 @@ def read_object(
         raise InputError(f"{key}: {error}") from error
 
 
-def _read(data: bytes, key: str, sources: Mapping[str, Source], forced: str | None, limit: int) -> ObjectRecords:
+def _read(data: bytes, key: str, sources: Mapping[str, Source], forced: str | None, limit: int) -> list[ObjectRecords]:
     plain = decompress(data, limit)
     damage = [plain.damage] if plain.damage else []
     named = sources[forced] if forced else recognise.by_key(key, sources)
@@ -97,23 +107,35 @@ def _read(data: bytes, key: str, sources: Mapping[str, Source], forced: str | No
         size=len(plain.data),
         bad=damage,
     )
-    obj = _Object(plain.data, plain.whole, key, sources, named, forced is not None, empty)
+    obj = _Object(plain.data, plain.whole, key, sources, named, forced is not None, limit, empty)
     if obj.plain.startswith(parquet.MAGIC):
-        return _parquet(obj)
+        return [_parquet(obj)]
     if not obj.plain.lstrip(_BLANK):
-        return empty
+        return [empty]
     if not _looks_json(obj.plain):
-        return _text(obj)
-    read = _json(obj)
-    return (_lines(obj) if read.kind == "unknown" else None) or read  # lines may begin with a bracket, too
+        return [_text(obj)]
+    found = _split(obj)
+    if found.raws and is_envelope(top_fields(found.raws[0])):
+        return _wrapped(obj, found)
+    read = _json(obj, found)
+    # Lines may begin with a bracket, too.
+    return [(_lines(obj) if read.kind == "unknown" else None) or read]
 
 
-def _json(obj: _Object) -> ObjectRecords:
+def _split(obj: _Object) -> JsonRecords:
+    """The JSON values of an object, wrapped or not."""
+    sources = [source for source in obj.sources.values() if source.format == "json"]
+
+    def is_record(raw: Slice) -> bool:
+        return _source_of([raw], sources) is not None or is_envelope(top_fields(raw))
+
+    return read_json(obj.plain, {source.envelope for source in sources if source.envelope}, is_record)
+
+
+def _json(obj: _Object, found: JsonRecords) -> ObjectRecords:
     candidates = obj.candidates("json")
     if not candidates:
         return obj.unknown("it holds JSON")
-    envelopes = {source.envelope for source in candidates if source.envelope}
-    found = read_json(obj.plain, envelopes, lambda raw: _source_of([raw], candidates) is not None)
     fields = top_fields(found.raws[0]) if found.raws else frozenset()
     if recognise.is_digest(fields) or (not found.raws and recognise.is_digest_key(obj.key)):
         bad = obj.empty.bad + found.bad
@@ -135,6 +157,17 @@ def _json_chunks(found: JsonRecords) -> Iterator[Chunk]:
     for index, following in [*found.heads, (len(found.raws), None)]:
         yield from chunks_of(found.raws[start:index], numbers[start:index], head)
         start, head = index, following
+
+
+def _wrapped(obj: _Object, found: JsonRecords) -> list[ObjectRecords]:
+    """The records in envelopes, where any is of a known source."""
+    sources = [obj.named] if obj.forced and obj.named else list(obj.sources.values())
+    inner = unwrapped(obj.plain, found, sources, obj.limit)
+    if inner.records:
+        return objects_of(inner, obj.empty)
+    if not inner.bad:
+        return [obj.empty]
+    return [obj.unknown(f"in envelopes, {inner.bad[0].reason.removeprefix('not recognised: ')}")]
 
 
 def _source_of(raws: Iterable[Slice], candidates: list[Source]) -> Source | None:
@@ -164,7 +197,7 @@ def _text(obj: _Object) -> ObjectRecords:
         if (header := recognise.default_format(line)) and (source := header_source(header)):
             break
     if source is None and obj.named and obj.named.format == "json":
-        return _json(obj)  # damaged at its very beginning
+        return _json(obj, _split(obj))  # damaged at its very beginning
     if source is None:
         return _lines(obj) or obj.unknown(recognise.seen(obj.plain))
     lines = read_delimited(obj.plain, header, lambda line: header_source(line) is source, cut=not obj.whole)
@@ -206,10 +239,11 @@ def key_time(key: str) -> datetime | None:
     """When AWS delivered the object, by its key: to the minute from its name, else the day or hour of its
     folder.
     """
+    path = recognise.path_of(key)
     try:
-        if match := _IN_NAME.search(key):
+        if match := _IN_NAME.search(path):
             return datetime.strptime(match[1], "%Y%m%dT%H%M").replace(tzinfo=UTC)
-        if match := _IN_PATH.search(key):
+        if match := _IN_PATH.search(path):
             year, month, day, hour = (int(part or 0) for part in match.groups())
             return datetime(year, month, day, hour, tzinfo=UTC)
     except ValueError:  # digits that are no date

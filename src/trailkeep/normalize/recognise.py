@@ -21,7 +21,13 @@ VPC_FLOW_DEFAULT = (
 
 def by_key(key: str, sources: Mapping[str, Source]) -> Source | None:
     """The source whose pattern is found in the key."""
-    return next((s for s in sources.values() if any(p.search(key) for p in s.key_patterns)), None)
+    path = path_of(key)
+    return next((s for s in sources.values() if any(p.search(path) for p in s.key_patterns)), None)
+
+
+def path_of(key: str) -> str:
+    """A key as a path, in which an archive is a folder."""
+    return key.replace("!", "/")
 
 
 def by_fields(names: Collection[str], sources: Iterable[Source]) -> Source | None:

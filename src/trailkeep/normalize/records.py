@@ -17,10 +17,10 @@ import pyarrow as pa
 
 CHUNK_BYTES = 16 * 1024 * 1024
 
-Slice = msgspec.Raw | memoryview
+Slice = msgspec.Raw | memoryview | bytes
 view_of: Callable[[Slice], memoryview] = memoryview  # typed so that map() takes it
 
-Kind = Literal["events", "digest", "empty", "unknown", "refused"]
+Kind = Literal["events", "digest", "empty", "unknown", "refused", "archive"]
 
 
 @dataclass(frozen=True)
@@ -33,27 +33,29 @@ class BadPiece:
     record_no: int | None
     reason: str
     data: bytes
+    envelope: str | None = None
 
 
 @dataclass(frozen=True)
 class Chunk:
-    """Good records in a row: their text, their numbers in the object, and the fields that a header line
-    named.
+    """Good records in a row: their text, their numbers in the object, the fields that a header line named, and the
+    envelope of each where they were wrapped.
     """
 
     raw: pa.StringArray
     numbers: pa.Int32Array
     raw_format: str | None = None
+    envelopes: pa.StringArray | None = None
 
 
 @dataclass(frozen=True)
 class ObjectRecords:
     """One object, read. `reason` says why there are no records, or what was seen where kind is "unknown".
 
-    kind: "events" of `source`; "digest", an integrity file of `source`; "empty", holds no records; "unknown",
-    not recognised, nothing read. `sha256` (hex) is over the decompressed bytes, and over the stored bytes of
-    a damaged part after them, so that no damaged object passes for another. `escaped`: numbers of the good
-    text records whose invalid UTF-8 bytes are written as \\xNN.
+    kind: "events" of `source`; "digest", an integrity file of `source`; "archive", whose members are objects;
+    "empty", holds no records; "unknown", not recognised, nothing read. `sha256` (hex) is over the decompressed bytes,
+    and over the stored bytes of a damaged part after them, so that no damaged object passes for another. `escaped`:
+    numbers of the good text records whose invalid UTF-8 bytes are written as \\xNN.
     """
 
     source: str | None
@@ -65,6 +67,7 @@ class ObjectRecords:
     chunks: list[Chunk] = field(default_factory=list)
     bad: list[BadPiece] = field(default_factory=list)
     escaped: list[int] = field(default_factory=list)
+    part: str = ""  # what follows the file's key where the file holds several objects
 
     @property
     def count(self) -> int:
@@ -76,6 +79,7 @@ def chunks_of(
     raws: Sequence[Slice],
     numbers: Sequence[int] | None = None,
     raw_format: str | None = None,
+    envelopes: Sequence[str | None] | None = None,
 ) -> Iterator[Chunk]:
     """Chunks of records already known to be UTF-8; `numbers` is 0, 1, 2... unless given."""
     offsets = list(accumulate(map(len, map(view_of, raws)), initial=0))
@@ -85,7 +89,9 @@ def chunks_of(
         local = array("i", offsets[start : end + 1] if not base else [o - base for o in offsets[start : end + 1]])
         buffers = [None, pa.py_buffer(local), pa.py_buffer(b"".join(raws[start:end]))]
         numbered = array("i", range(start, end) if numbers is None else numbers[start:end])
-        yield Chunk(pa.StringArray.from_buffers(end - start, buffers[1], buffers[2]), int32s(numbered), raw_format)
+        texts = pa.StringArray.from_buffers(end - start, buffers[1], buffers[2])
+        wraps = None if envelopes is None else pa.array(envelopes[start:end], pa.string())
+        yield Chunk(texts, int32s(numbered), raw_format, wraps)
         start = end
 
 
@@ -107,7 +113,7 @@ def int32s(values: "array[int]") -> pa.Int32Array:
 
 
 def to_table(records: ObjectRecords, object_id: str, key_time: datetime | None) -> pa.Table:
-    """Columns raw_data, raw_format, object_id, record_no, key_time; one Arrow chunk for each of
+    """Columns raw_data, raw_format, object_id, record_no, key_time, envelope; one Arrow chunk for each of
     `records.chunks`.
 
     Values that repeat are dictionaries, which the engine reads as plain text and evaluates once.
@@ -119,6 +125,7 @@ def to_table(records: ObjectRecords, object_id: str, key_time: datetime | None) 
             ("object_id", pa.dictionary(pa.int32(), pa.string())),
             ("record_no", pa.int32()),
             ("key_time", pa.timestamp("us", tz="UTC")),
+            ("envelope", pa.dictionary(pa.int32(), pa.string())),
         ]
     )
     batches = []
@@ -130,6 +137,7 @@ def to_table(records: ObjectRecords, object_id: str, key_time: datetime | None) 
             _repeated(object_id, rows),
             chunk.numbers,
             pa.repeat(pa.scalar(key_time, schema.field("key_time").type), rows),
+            _repeated(None, rows) if chunk.envelopes is None else chunk.envelopes.dictionary_encode(),
         ]
         batches.append(pa.record_batch(columns, schema=schema))
     return pa.Table.from_batches(batches, schema=schema)

@@ -76,6 +76,7 @@ quarantine = Table(
     Column("whole", Boolean, nullable=False),
     Column("state", String(8), nullable=False),
     Column("added", DateTime(timezone=True), nullable=False),
+    Column("envelope", Text),
     Index("quarantine_by_state", "state"),
 )
 

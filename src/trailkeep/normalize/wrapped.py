@@ -1,0 +1,106 @@
+"""An object whose records came in envelopes in, one object for each source of what they wrap out."""
+
+import hashlib
+from collections import defaultdict
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
+from itertools import chain
+from typing import NamedTuple
+
+import pyarrow as pa
+
+from trailkeep.core.source import Source
+from trailkeep.normalize import recognise
+from trailkeep.normalize.envelopes import Message, Unwrapper
+from trailkeep.normalize.formats.json_records import top_fields
+from trailkeep.normalize.formats.json_salvage import JsonRecords
+from trailkeep.normalize.records import BadPiece, ObjectRecords, Slice, chunks_of, view_of
+
+
+class Known(NamedTuple):
+    """The source of a wrapped record, and the header that its line stands under."""
+
+    source: str
+    raw_format: str | None = None
+
+
+class Unwrapped(NamedTuple):
+    """Wrapped records by their source and header, and what is no record of a known source."""
+
+    records: dict[Known, list[tuple[int, Message]]]
+    bad: list[BadPiece]
+
+
+def unwrapped(plain: bytes, found: JsonRecords, sources: Sequence[Source], limit: int) -> Unwrapped:
+    """What the envelopes `found` in `plain` wrap. Raises InputError where they unpack to more than `limit` bytes."""
+    recognised, unwrapper = _recogniser(sources), Unwrapper(limit)
+    records: dict[Known, list[tuple[int, Message]]] = defaultdict(list)
+    bad = [replace(piece, record_no=None) for piece in found.bad]
+    messages = ((place, message) for place, raw in _placed(plain, found.raws) for message in unwrapper.open(raw))
+    for number, (place, message) in enumerate(messages):
+        known = None if message.fault else recognised(message.data)
+        if known is None:
+            reason = message.fault or f"not recognised: {_seen(message.data)}"
+            bad.append(BadPiece(place, number, reason, bytes(view_of(message.data)), message.envelope))
+        else:
+            records[known].append((number, message))
+    return Unwrapped(records, bad)
+
+
+def objects_of(found: Unwrapped, empty: ObjectRecords) -> list[ObjectRecords]:
+    """One object for each source, the first with all that is bad; where there are several, named `#source`."""
+    names = list(dict.fromkeys(known.source for known in found.records))
+    objects = []
+    for name in names:
+        chunks = chain.from_iterable(
+            chunks_of(
+                [message.data for _, message in messages],
+                [number for number, _ in messages],
+                known.raw_format,
+                [message.envelope for _, message in messages],
+            )
+            for known, messages in found.records.items()
+            if known.source == name
+        )
+        made = replace(empty, source=name, kind="events", reason="", chunks=list(chunks), bad=[])
+        if len(names) > 1:
+            # Its own, and the same whenever these bytes come: so that it is stored once.
+            digest = hashlib.sha256(f"{empty.sha256}#{name}".encode()).hexdigest()
+            made = replace(made, part=f"#{name}", sha256=digest)
+        objects.append(made)
+    objects[0] = replace(objects[0], bad=empty.bad + found.bad)
+    return objects
+
+
+def _placed(plain: bytes, raws: Sequence[Slice]) -> Iterator[tuple[int, Slice]]:
+    """Each record with the position at which it stands in `plain`."""
+    base = pa.py_buffer(plain).address
+    for raw in raws:
+        place = pa.py_buffer(raw).address - base
+        yield (place if 0 <= place < len(plain) else 0), raw  # behind a byte order mark it is a copy
+
+
+def _recogniser(sources: Sequence[Source]) -> Callable[[Slice], Known | None]:
+    """Tells the source of single records: JSON objects by their fields, lines by their pattern."""
+    kinds = {kind: [source for source in sources if source.format == kind] for kind in ("json", "delimited", "lines")}
+
+    def known(data: Slice) -> Known | None:
+        view = view_of(data)
+        if bytes(view[:1]) == b"{" and (fields := top_fields(data)):
+            source = recognise.by_fields(fields, kinds["json"])
+            return Known(source.name) if source else None
+        line = str(view, "utf-8")
+        header = recognise.default_format(line)
+        if header and (source := recognise.by_fields(header.split(" "), kinds["delimited"])):
+            return Known(source.name, header)
+        source = recognise.by_lines([line], kinds["lines"])
+        return Known(source.name) if source else None
+
+    return known
+
+
+def _seen(data: Slice) -> str:
+    fields = top_fields(data)
+    if fields:
+        return f"a JSON record with the fields {', '.join(sorted(fields)[:12])}"
+    return recognise.seen(bytes(view_of(data)))
