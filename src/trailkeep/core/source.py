@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from trailkeep.core.errors import ConfigError, Fault
 
@@ -41,7 +41,9 @@ class Source(BaseModel):
         "field; the first group is never empty. Of fields, empty text and `-` are null",
     )
     comments: str | None = Field(default=None, description="of format lines: what lines begin with that are no records")
-    envelope: str | None = Field(default=None, description="key of the array that holds a JSON object's records")
+    envelope: list[str] = Field(
+        default_factory=list, description="of JSON: keys (or the one key) of the array that holds an object's records"
+    )
     recognise: Recognise
     logsource: dict[str, str] = Field(description="Sigma logsource that selects this source")
     shape: dict[str, Any] = Field(
@@ -56,6 +58,11 @@ class Source(BaseModel):
     )
     retention_days: int = 400
     personal: list[str] = Field(default_factory=list, description="native fields that may hold personal data")
+
+    @field_validator("envelope", mode="before")
+    @classmethod
+    def _one_or_many(cls, value: Any) -> Any:
+        return [value] if isinstance(value, str) else value
 
     @model_validator(mode="before")
     @classmethod

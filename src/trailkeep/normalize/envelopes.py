@@ -3,6 +3,9 @@
 The envelope is compact JSON: `wraps` (outermost first) and what the wraps say of the record: `account`, `region`,
 `log_group`, `log_stream`, `id`, `time`; of two wraps the inner one is believed. Topics, queues and streams stand under
 their own names: their account and region are not those of the record.
+
+What is wrapped may be of no known source while what is around it is: an event of EventBridge, a log event of
+CloudWatch Logs, a log record of OTLP. So a message has that `around` it, too.
 """
 
 import base64
@@ -13,7 +16,8 @@ from typing import Any, NamedTuple
 import msgspec
 
 from trailkeep.normalize.decompress import decompress
-from trailkeep.normalize.formats.json_records import is_utf8, read_json, top_fields
+from trailkeep.normalize.formats.json_records import is_utf8, top_fields
+from trailkeep.normalize.formats.json_salvage import JsonRecords
 from trailkeep.normalize.records import Slice
 
 _DEPTH = 8
@@ -21,7 +25,7 @@ _RECORDS = "Records"
 
 Facts = dict[str, Any]
 _Fields = dict[str, msgspec.Raw]
-_Parts = Iterator[tuple[Slice, Facts]]
+_Parts = Iterator[tuple[Slice, Facts] | tuple[Slice, Facts, Slice]]  # what is wrapped, facts, what is around it
 
 
 @dataclass(frozen=True)
@@ -31,6 +35,7 @@ class Message:
     data: Slice
     envelope: str | None = None
     fault: str = ""
+    around: Slice | None = None
 
 
 class _LogEvent(msgspec.Struct):
@@ -43,7 +48,8 @@ _FIELDS = msgspec.json.Decoder(_Fields)
 _LIST = msgspec.json.Decoder(list[_Fields])
 _ARRAY = msgspec.json.Decoder(list[msgspec.Raw])
 _TEXT = msgspec.json.Decoder(str)
-_LOG_EVENTS = msgspec.json.Decoder(list[_LogEvent])
+_LOG_EVENT = msgspec.json.Decoder(_LogEvent)
+_ITSELF = b""  # what is around a payload is the envelope itself
 
 
 def _facts(fields: _Fields, **names: str) -> Facts:
@@ -53,15 +59,16 @@ def _facts(fields: _Fields, **names: str) -> Facts:
 
 def _eventbridge(fields: _Fields) -> _Parts:
     facts = _facts(fields, account="account", region="region", id="id", time="time", source="source")
-    yield fields["detail"], facts | _facts(fields, detail_type="detail-type")
+    yield fields["detail"], facts | _facts(fields, detail_type="detail-type"), _ITSELF
 
 
 def _cloudwatch_logs(fields: _Fields) -> _Parts:
     if _TEXT.decode(fields["messageType"]) != "DATA_MESSAGE":
         return  # a control message: the service asks whether it is heard
     facts = _facts(fields, account="owner", log_group="logGroup", log_stream="logStream")
-    for event in _LOG_EVENTS.decode(fields["logEvents"]):
-        yield event.message.encode(), facts | {"id": event.id, "time": event.timestamp}
+    for raw in _ARRAY.decode(fields["logEvents"]):
+        event = _LOG_EVENT.decode(raw)
+        yield event.message.encode(), facts | {"id": event.id, "time": event.timestamp}, raw
 
 
 def _sns(fields: _Fields) -> _Parts:
@@ -133,15 +140,24 @@ def _kind(fields: Collection[str]) -> _Kind | None:
 class Unwrapper:
     """Opens envelopes, those in them too; all that they hide in compressed form is bounded by one limit."""
 
-    def __init__(self, limit: int) -> None:
+    def __init__(self, split: Callable[[bytes], JsonRecords], lists: Collection[str], limit: int) -> None:
+        """`split` finds the records in JSON; `lists` are names of fields that may hold many."""
+        self._split = split
+        self._lists = {_RECORDS, *lists}
         self._room = limit
 
-    def open(self, record: Slice, facts: Facts | None = None, depth: int = 0) -> Iterator[Message]:
+    def open(
+        self, record: Slice, facts: Facts | None = None, depth: int = 0, around: Slice | None = None
+    ) -> Iterator[Message]:
         """What `record` wraps, or itself. Raises InputError where that unpacks to more than the limit."""
         facts = facts or {}
-        kind = _kind(top_fields(record))
+        fields = top_fields(record)
+        kind = _kind(fields)
         if kind is None:
-            yield _message(record, facts)
+            if depth and not self._lists.isdisjoint(fields):
+                yield from self._json(bytes(record), facts, depth, around)
+            else:
+                yield _message(record, facts, around=around)
             return
         try:
             parts = list(kind.open(_FIELDS.decode(record)))
@@ -149,17 +165,18 @@ class Unwrapper:
             yield _message(record, facts, f"an envelope of {kind.name} that cannot be opened: {error}")
             return
         wraps = [*facts.get("wraps", ()), kind.name]
-        for payload, said in parts:
+        for payload, said, *outside in parts:
+            beside = (outside[0] or record) if outside else None
             known = facts | {name: value for name, value in said.items() if value is not None} | {"wraps": wraps}
             if depth >= _DEPTH:
                 yield _message(payload, known, f"envelopes within envelopes, more than {_DEPTH} deep")
             elif isinstance(payload, msgspec.Raw):
-                yield from self.open(payload, known, depth + 1)
+                yield from self.open(payload, known, depth + 1, beside)
             else:
-                yield from self._payload(bytes(payload), known, depth + 1, one=kind.name == "cloudwatch_logs")
+                yield from self._payload(bytes(payload), known, depth + 1, beside)
 
-    def _payload(self, data: bytes, facts: Facts, depth: int, one: bool) -> Iterator[Message]:
-        """The records in a payload, which may be compressed; `one` says that text in it is a single record."""
+    def _payload(self, data: bytes, facts: Facts, depth: int, around: Slice | None) -> Iterator[Message]:
+        """The records in a payload, which may be compressed; with something `around` it, text is a single record."""
         plain = decompress(data, self._room)
         if plain.data is not data:
             self._room -= len(plain.data)
@@ -169,18 +186,21 @@ class Unwrapper:
         if not is_utf8(plain.data):
             yield _message(data, facts, "neither text nor JSON: invalid UTF-8")
             return
-        fields = top_fields(plain.data)
-        if fields and _RECORDS not in fields:
-            yield from self.open(plain.data.strip(), facts, depth)
+        if top_fields(plain.data):
+            yield from self.open(plain.data.strip(), facts, depth, around)
         elif _is_json(plain.data):
-            yield from self._json(plain.data, facts, depth)
+            yield from self._json(plain.data, facts, depth, around)
         else:
-            for line in [plain.data.rstrip(b"\r\n")] if one else plain.data.splitlines():
+            for line in plain.data.splitlines() if around is None else [plain.data.rstrip(b"\r\n")]:
                 if line.strip():
-                    yield _message(line, facts, "a line with NUL bytes" if b"\0" in line else "")
+                    yield _message(line, facts, "a line with NUL bytes" if b"\0" in line else "", around)
 
-    def _json(self, data: bytes, facts: Facts, depth: int) -> Iterator[Message]:
-        found = read_json(data, [_RECORDS], lambda raw: is_envelope(top_fields(raw)))
+    def _json(self, data: bytes, facts: Facts, depth: int, around: Slice | None) -> Iterator[Message]:
+        """The records in JSON that may hold many; where it holds none but itself, that record."""
+        found = self._split(data)
+        if [*map(bytes, found.raws)] == [data]:
+            yield _message(data, facts, around=around)
+            return
         for raw in found.raws:
             yield from self.open(raw, facts, depth)
         for piece in found.bad:
@@ -198,5 +218,5 @@ def _is_json(data: bytes) -> bool:
         return False
 
 
-def _message(data: Slice, facts: Facts, fault: str = "") -> Message:
-    return Message(data, msgspec.json.encode(facts).decode() if facts else None, fault)
+def _message(data: Slice, facts: Facts, fault: str = "", around: Slice | None = None) -> Message:
+    return Message(data, msgspec.json.encode(facts).decode() if facts else None, fault, around)

@@ -10,6 +10,7 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from functools import partial
 from itertools import islice
 
 from trailkeep.core.errors import InputError
@@ -115,21 +116,22 @@ def _read(data: bytes, key: str, sources: Mapping[str, Source], forced: str | No
     if not _looks_json(obj.plain):
         return [_text(obj)]
     found = _split(obj)
-    if found.raws and is_envelope(top_fields(found.raws[0])):
+    if any(is_envelope(top_fields(raw)) for raw in islice(found.raws, _SAMPLE)):
         return _wrapped(obj, found)
     read = _json(obj, found)
     # Lines may begin with a bracket, too.
     return [(_lines(obj) if read.kind == "unknown" else None) or read]
 
 
-def _split(obj: _Object) -> JsonRecords:
-    """The JSON values of an object, wrapped or not."""
+def _split(obj: _Object, data: bytes | None = None) -> JsonRecords:
+    """The JSON values of an object, wrapped or not; or of `data`, which was wrapped in it."""
     sources = [source for source in obj.sources.values() if source.format == "json"]
 
     def is_record(raw: Slice) -> bool:
         return _source_of([raw], sources) is not None or is_envelope(top_fields(raw))
 
-    return read_json(obj.plain, {source.envelope for source in sources if source.envelope}, is_record)
+    names = {name for source in sources for name in source.envelope}
+    return read_json(obj.plain if data is None else data, names, is_record)
 
 
 def _json(obj: _Object, found: JsonRecords) -> ObjectRecords:
@@ -162,7 +164,7 @@ def _json_chunks(found: JsonRecords) -> Iterator[Chunk]:
 def _wrapped(obj: _Object, found: JsonRecords) -> list[ObjectRecords]:
     """The records in envelopes, where any is of a known source."""
     sources = [obj.named] if obj.forced and obj.named else list(obj.sources.values())
-    inner = unwrapped(obj.plain, found, sources, obj.limit)
+    inner = unwrapped(obj.plain, found, sources, partial(_split, obj), obj.limit)
     if inner.records:
         return objects_of(inner, obj.empty)
     if not inner.bad:

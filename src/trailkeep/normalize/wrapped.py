@@ -31,14 +31,26 @@ class Unwrapped(NamedTuple):
     bad: list[BadPiece]
 
 
-def unwrapped(plain: bytes, found: JsonRecords, sources: Sequence[Source], limit: int) -> Unwrapped:
-    """What the envelopes `found` in `plain` wrap. Raises InputError where they unpack to more than `limit` bytes."""
-    recognised, unwrapper = _recogniser(sources), Unwrapper(limit)
+def unwrapped(
+    plain: bytes,
+    found: JsonRecords,
+    sources: Sequence[Source],
+    split: Callable[[bytes], JsonRecords],
+    limit: int,
+) -> Unwrapped:
+    """What the envelopes `found` in `plain` wrap. Raises InputError where they unpack to more than `limit` bytes.
+
+    `split` finds the records in JSON that is wrapped.
+    """
+    lists = {name for source in sources for name in source.envelope}
+    recognised, unwrapper = _recogniser(sources), Unwrapper(split, lists, limit)
     records: dict[Known, list[tuple[int, Message]]] = defaultdict(list)
     bad = [replace(piece, record_no=None) for piece in found.bad]
     messages = ((place, message) for place, raw in _placed(plain, found.raws) for message in unwrapper.open(raw))
     for number, (place, message) in enumerate(messages):
         known = None if message.fault else recognised(message.data)
+        if known is None and message.around is not None and (known := recognised(message.around)):
+            message = replace(message, data=message.around)
         if known is None:
             reason = message.fault or f"not recognised: {_seen(message.data)}"
             bad.append(BadPiece(place, number, reason, bytes(view_of(message.data)), message.envelope))
