@@ -20,7 +20,7 @@ from trailkeep.normalize.decompress import decompress
 from trailkeep.normalize.envelopes import is_envelope
 from trailkeep.normalize.formats import parquet
 from trailkeep.normalize.formats.delimited import Lines, first_lines, names_only, read_delimited, read_lines
-from trailkeep.normalize.formats.json_records import read_json, top_fields
+from trailkeep.normalize.formats.json_records import marks, read_json, top_fields
 from trailkeep.normalize.formats.json_salvage import JsonRecords
 from trailkeep.normalize.records import (
     BadPiece,
@@ -173,7 +173,7 @@ def _wrapped(obj: _Object, found: JsonRecords) -> list[ObjectRecords]:
 
 
 def _source_of(raws: Iterable[Slice], candidates: list[Source]) -> Source | None:
-    return next(filter(None, (recognise.by_fields(top_fields(raw), candidates) for raw in raws)), None)
+    return next(filter(None, (recognise.by_fields(marks(raw), candidates) for raw in raws)), None)
 
 
 def _described(fields: frozenset[str], plain: bytes) -> str:

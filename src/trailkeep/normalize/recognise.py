@@ -1,7 +1,7 @@
 """An object's key and first records in, the source it belongs to out: decided by content, never guessed.
 
-A field set of `recognise.fields` matches when every name in it is there; `!name` (wildcards allowed) must not
-be.
+A field set of `recognise.fields` matches when every name in it is there; `name=text` is there where that field holds
+that text; `!name` (wildcards allowed) must not be there.
 """
 
 from collections.abc import Collection, Iterable, Mapping

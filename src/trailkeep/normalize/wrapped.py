@@ -12,7 +12,7 @@ import pyarrow as pa
 from trailkeep.core.source import Source
 from trailkeep.normalize import recognise
 from trailkeep.normalize.envelopes import Message, Unwrapper
-from trailkeep.normalize.formats.json_records import top_fields
+from trailkeep.normalize.formats.json_records import marks, top_fields
 from trailkeep.normalize.formats.json_salvage import JsonRecords
 from trailkeep.normalize.records import BadPiece, ObjectRecords, Slice, chunks_of, view_of
 
@@ -98,8 +98,8 @@ def _recogniser(sources: Sequence[Source]) -> Callable[[Slice], Known | None]:
 
     def known(data: Slice) -> Known | None:
         view = view_of(data)
-        if bytes(view[:1]) == b"{" and (fields := top_fields(data)):
-            source = recognise.by_fields(fields, kinds["json"])
+        if bytes(view[:1]) == b"{" and (names := marks(data)):
+            source = recognise.by_fields(names, kinds["json"])
             return Known(source.name) if source else None
         line = str(view, "utf-8")
         header = recognise.default_format(line)
