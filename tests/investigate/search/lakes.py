@@ -1,7 +1,6 @@
 """The shipped samples in, a lake out whose first half is compacted, with sightings, and whose second half is not."""
 
 import json
-from collections.abc import Iterator
 from datetime import UTC, datetime
 from hashlib import sha256
 from pathlib import Path
@@ -9,6 +8,7 @@ from uuid import uuid4
 
 import pyarrow as pa
 
+from tests.content.records import json_records
 from trailkeep.core.source import Source
 from trailkeep.lake.commit import commit
 from trailkeep.lake.compact import compact
@@ -45,7 +45,7 @@ def store(home: Home, events: pa.Table, schema: pa.Schema) -> None:
 
 def stored(source: Source, key: str, text: str) -> pa.Table:
     if source.format == "json":
-        lines, header = [json.dumps(record) for record in _records(text)], None
+        lines, header = [json.dumps(record) for record in json_records(text)], None
     elif source.format == "lines":
         lines, header = text.splitlines(), None
     else:
@@ -69,11 +69,3 @@ def stored(source: Source, key: str, text: str) -> pa.Table:
     for name, values in extra.items():
         events = events.append_column(name, values)
     return events
-
-
-def _records(text: str) -> Iterator[dict[str, object]]:
-    decoder = json.JSONDecoder()
-    while text := text.strip():
-        value, end = decoder.raw_decode(text)
-        text = text[end:]
-        yield from value.get("Records", [value])
