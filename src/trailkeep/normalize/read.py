@@ -215,7 +215,7 @@ def _lines(obj: _Object) -> ObjectRecords | None:
         source = obj.named
     if source is None:
         return None
-    return _of_lines(obj, source, read_lines(obj.plain, source.comments, cut=not obj.whole))
+    return _of_lines(obj, source, read_lines(obj.plain, source.comments, not obj.whole, source.begins))
 
 
 def _of_lines(obj: _Object, source: Source, lines: Lines) -> ObjectRecords:

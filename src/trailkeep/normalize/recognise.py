@@ -38,7 +38,7 @@ def by_fields(names: Collection[str], sources: Iterable[Source]) -> Source | Non
 def by_lines(lines: Collection[str], sources: Iterable[Source]) -> Source | None:
     """The source whose pattern one of these lines matches; of several, one that is not to be tried last."""
     for source in sorted(sources, key=lambda s: s.recognise.last):
-        if any(source.line.search(line) for line in lines):
+        if source.has_line(lines):
             return source
     return None
 

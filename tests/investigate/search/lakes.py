@@ -15,6 +15,7 @@ from trailkeep.lake.compact import compact
 from trailkeep.lake.home import Home, create_home
 from trailkeep.lake.shard import Shard, write_events
 from trailkeep.lake.tables import events_arrow_schema, events_table
+from trailkeep.normalize.formats.delimited import read_lines
 from trailkeep.normalize.mapping import RAW, Mapper
 
 NOW = datetime(2026, 11, 1, tzinfo=UTC)
@@ -47,7 +48,8 @@ def stored(source: Source, key: str, text: str) -> pa.Table:
     if source.format == "json":
         lines, header = [json.dumps(record) for record in json_records(text)], None
     elif source.format == "lines":
-        lines, header = text.splitlines(), None
+        read = read_lines(text.encode(), source.comments, begins=source.begins)
+        lines, header = [line for chunk in read.chunks for line in chunk.raw.to_pylist()], None
     else:
         header, *lines = text.splitlines()
     object_id = sha256(key.encode()).hexdigest()[:32]
