@@ -36,7 +36,7 @@ ACCOUNT = {
     "rds": Account(unknown=1),
     "route53_resolver": Account({"aws_route53_resolver": (1, 1)}),
     "s3_access": Account({"aws_s3_access": (4, 9)}, unknown=2),  # a table of alerts, renamed fields
-    "securityhub": Account({"aws_securityhub": (40, 40)}, unknown=6),  # lists of findings in an envelope
+    "securityhub": Account({"aws_securityhub": (45, 45)}, unknown=1),  # results of an insight
     "securityhub_api": Account(unknown=25),  # answers of an API
     "tgwflow": Account({"aws_tgw_flow": (1, 1)}),
     "vpcflow_cloudwatch": Account(unknown=1),

@@ -2,8 +2,8 @@
 
 import glob
 import re
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from trailkeep.core.errors import UsageError
@@ -24,11 +24,13 @@ class LogFile:
     path: Path
     key: str
     size: int
+    version: str | None = None  # of an object in S3: its version or ETag
+    user_metadata: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def raw_size(self) -> int:
         """About how large the content will be."""
-        return self.size * (_EXPANSION if self.path.suffix in _COMPRESSED else 1)
+        return self.size * (_EXPANSION if self.key.endswith(_COMPRESSED) else 1)
 
 
 def find_files(patterns: list[str]) -> list[LogFile]:
@@ -80,9 +82,10 @@ def fetch(files: list[LogFile]) -> Iterator[list[Fetched]]:
 
 def _fetched(file: LogFile) -> Fetched:
     try:
-        return Fetched(file.key, file.path.read_bytes())
+        data = file.path.read_bytes()
     except OSError as error:
         return Fetched(file.key, b"", f"cannot be read: {error.strerror}")
+    return Fetched(file.key, data, version=file.version, user_metadata=file.user_metadata)
 
 
 def grouped(objects: Iterable[Fetched]) -> Iterator[list[Fetched]]:
