@@ -59,7 +59,7 @@ def drafted(trailkeep: Program, folder: Path, name: str, text: str) -> tuple[Sou
     return load_source(folder / "mine" / "acme_gateway"), done.err
 
 
-def events(source: Source) -> list[dict[str, Any]]:
+def events_of(source: Source) -> list[dict[str, Any]]:
     (sample,) = samples_of(source)
     return results(source, sample_records(source, sample, {source.name: source}))
 
@@ -82,7 +82,7 @@ def test_a_draft_maps_its_sample(
     source, said = drafted(trailkeep, tmp_path, name, text)
     assert said == ""
     assert source.format == format
-    found = events(source)
+    found = events_of(source)
     assert len(found) == 2
     assert [one["event"]["time_dt"][:10] for one in found] == ["2026-11-17"] * 2
     assert found[0]["event"]["src_endpoint"] == {"ip": "192.0.2.7"}
@@ -97,15 +97,24 @@ def test_a_draft_maps_its_sample(
 def test_nothing_of_a_record_is_lost(text: str, trailkeep: Program, tmp_path: Path) -> None:
     source, _ = drafted(trailkeep, tmp_path, "e.json", text)
     records = [json.loads(line) for line in OBJECTS.splitlines()] if text == OBJECTS else json.loads(text)["entries"]
-    for record, one in zip(records, events(source), strict=True):
+    for record, one in zip(records, events_of(source), strict=True):
         assert set(leaves(record)) <= {*leaves(one["event"]), "99999999999999999999"}
 
 
 def test_what_has_no_time_says_so(trailkeep: Program, tmp_path: Path) -> None:
     source, said = drafted(trailkeep, tmp_path, "messages", SYSLOG)
     assert "to do: no field looks like a time" in said
-    assert list(events(source)[0]) == ["rejected"]
+    assert list(events_of(source)[0]) == ["rejected"]
     assert source.line.search(SYSLOG.splitlines()[0])
+
+
+def test_a_file_of_envelopes_is_opened(trailkeep: Program, tmp_path: Path) -> None:
+    events = [{"id": str(n), "timestamp": 1794902400000, "message": line} for n, line in enumerate(PAIRS.splitlines())]
+    data = {"messageType": "DATA_MESSAGE", "owner": "1", "logGroup": "g", "logStream": "s", "logEvents": events}
+    source, said = drafted(trailkeep, tmp_path, "w.json", json.dumps(data))
+    assert "to do: the file wraps its records" in said
+    assert (source.format, [one["principal"] for one in events_of(source)]) == ("lines", ["alice", "bob"])
+    assert samples_of(source)[0].read_text() == PAIRS
 
 
 def test_a_sample_that_another_source_takes(trailkeep: Program, tmp_path: Path) -> None:

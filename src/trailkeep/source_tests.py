@@ -60,7 +60,7 @@ def sample_records(source: Source, path: Path, sources: Mapping[str, Source]) ->
 
 
 def _under_header(path: Path) -> ObjectRecords:
-    """The lines of a sample under its first: it may name fields, or lines lack some, as no file that is read has them."""
+    """The lines of a sample under its first, which may name other fields than a file that is read has."""
     header, *lines = path.read_text(encoding="utf-8").splitlines()
     chunks = list(chunks_of([line.encode() for line in lines], raw_format=header))
     return ObjectRecords(None, "events", "", "", 0, 0, chunks)

@@ -1,7 +1,7 @@
 """A sample of a log in, the draft of a source folder out: how to recognise it, its shape, and a first mapping."""
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import yaml
@@ -13,7 +13,12 @@ from trailkeep.draft.map_draft import map_sql
 from trailkeep.draft.sketch import Sketch
 from trailkeep.draft.text_draft import draft_text
 from trailkeep.normalize.decompress import decompress
+from trailkeep.normalize.envelopes import Unwrapper, is_envelope
+from trailkeep.normalize.formats.json_records import read_json, top_fields
+from trailkeep.normalize.formats.json_salvage import JsonRecords
+from trailkeep.normalize.records import view_of
 
+_OPENED = "the file wraps its records, and envelopes are opened: this is a draft of what is in them"
 _NAME = re.compile(r"[a-z][a-z0-9_]*")
 _DIGITS = re.compile(r"\d+")
 
@@ -49,10 +54,25 @@ def _sketch(sample: Path, limit: int) -> Sketch:
         plain = decompress(sample.read_bytes(), limit).data
     except OSError as error:
         raise InputError(f"{sample}: {error.strerror}") from error
-    text = plain.decode("utf-8-sig", "backslashreplace")
+    inner = _unwrapped(plain, limit)
+    text = (b"\n".join(inner) or plain).decode("utf-8-sig", "backslashreplace")
     if not text.strip():
         raise InputError(f"{sample}: holds nothing to draft a source from")
-    return (draft_json(text) if text.lstrip()[:1] in "{[" else None) or draft_text(text)
+    sketch = (draft_json(text) if text.lstrip()[:1] in "{[" else None) or draft_text(text)
+    return replace(sketch, advice=[*sketch.advice, _OPENED]) if inner else sketch
+
+
+def _unwrapped(plain: bytes, limit: int) -> list[bytes]:
+    """What the envelopes in a file wrap; nothing where it holds none."""
+
+    def split(data: bytes) -> JsonRecords:
+        return read_json(data, (), lambda record: bool(top_fields(record)))
+
+    raws = [plain] if is_envelope(top_fields(plain)) else split(plain).raws if plain.lstrip()[:1] in b"{[" else []
+    if not any(is_envelope(top_fields(raw)) for raw in raws[:1]):
+        return []
+    unwrapper = Unwrapper(split, (), limit)
+    return [bytes(view_of(one.data)) for raw in raws for one in unwrapper.open(raw) if not one.fault]
 
 
 def _source_yaml(name: str, sample: Path, sketch: Sketch) -> str:
