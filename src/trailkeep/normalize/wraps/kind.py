@@ -36,7 +36,7 @@ Open = Callable[[Slice, Fields], Iterator[Part]]
 @dataclass(frozen=True)
 class Kind:
     """A kind of envelope. `fields` must be there; `only`: no others but these may be. One without a name is a mere list
-    and goes unmentioned. `outermost`: nothing that is wrapped is such an envelope, which could forge what a receiver says.
+    and goes unmentioned. `outermost`: nothing wrapped is such an envelope; it could forge what a receiver says.
     """
 
     name: str
