@@ -198,6 +198,12 @@ CREATE OR REPLACE TEMP MACRO level_severity(level) AS CASE
     ELSE 0
 END;
 
+-- The activity of OCSF's Datastore Activity that an SQL statement or command is; 4 (Query) where its verb is none of these.
+CREATE OR REPLACE TEMP MACRO sql_activity(statement) AS coalesce(MAP {
+    'SELECT': 1, 'READ': 1, 'UPDATE': 2, 'ALTER': 2, 'GRANT': 2, 'REVOKE': 2, 'RENAME': 2, 'INSERT': 5, 'REPLACE': 5, 'LOAD': 5,
+    'COPY': 5, 'MERGE': 5, 'WRITE': 5, 'CREATE': 6, 'DELETE': 7, 'DROP': 7, 'TRUNCATE': 7, 'SHOW': 8, 'DESCRIBE': 8, 'DESC': 8
+}[upper(regexp_extract(statement, '^[\s(''"]*(?:/\*(?s:.*?)\*/\s*)*([A-Za-z]+)', 1))], 4);
+
 -- Rules read JSON through these; `doc` is JSON as DuckDB writes it, so a key stands in it as it is.
 -- The text of a JSON value: of a string its content; null for null and for arrays.
 CREATE OR REPLACE TEMP MACRO json_text(doc) AS CASE
