@@ -12,7 +12,7 @@ import typer
 from trailkeep.cli import setup
 from trailkeep.cli.options import DEFAULT_HOME, DEFAULT_LIMIT_MB, HomeOption, LimitOption
 from trailkeep.cli.output import counted
-from trailkeep.collect.config import CollectConfig
+from trailkeep.collect.config import config_model
 from trailkeep.collection import Collected, Collection
 from trailkeep.core.errors import UsageError
 from trailkeep.core.yaml_file import load_yaml
@@ -43,7 +43,7 @@ def collect(
 
     Example: trailkeep collect --once
     """
-    told = load_yaml(config, CollectConfig, os.environ)
+    told = load_yaml(config, config_model(), os.environ)
     unknown = [name for name in names or [] if name not in told.collect]
     if unknown:
         raise UsageError(f"no collector {', '.join(unknown)} in {config}; there are: {', '.join(told.collect)}")

@@ -27,6 +27,11 @@ class Recognise(BaseModel):
         default=None, description="of lines: regular expression searched in a line that its pattern matches; it must be there"
     )
     last: bool = Field(default=False, description="whether content is tried against all other sources first")
+    around: list[str] = Field(
+        default_factory=list,
+        description="kinds of envelopes: an event of such a kind is this source's where what it "
+        "wraps is of no known source",
+    )
 
 
 class Source(BaseModel):

@@ -61,6 +61,9 @@ CREATE OR REPLACE TEMP MACRO logfmt(text) AS coalesce(try(to_json(map(
     list_transform(regexp_extract_all(text, '([A-Za-z_][\w.-]*)=("(?:[^"\\]|\\.)*"|\S*)', 2), lambda value:
         CASE WHEN starts_with(value, '"') THEN replace(replace(value[2:-2], '\"', '"'), '\\', '\') ELSE value END)
 ))), '{}'::JSON);
+-- Epoch nanoseconds in text -> time; null where it is no number or out of range.
+CREATE OR REPLACE TEMP MACRO epoch_ns_time(nanoseconds) AS
+    calendar_time(try(make_timestamptz(TRY_CAST(nanoseconds AS BIGINT) // 1000)));
 
 -- A request's method as OCSF 1.5.0 knows them, or null.
 CREATE OR REPLACE TEMP MACRO http_method(method) AS
@@ -203,6 +206,15 @@ CREATE OR REPLACE TEMP MACRO sql_activity(statement) AS coalesce(MAP {
     'SELECT': 1, 'READ': 1, 'UPDATE': 2, 'ALTER': 2, 'GRANT': 2, 'REVOKE': 2, 'RENAME': 2, 'INSERT': 5, 'REPLACE': 5, 'LOAD': 5,
     'COPY': 5, 'MERGE': 5, 'WRITE': 5, 'CREATE': 6, 'DELETE': 7, 'DROP': 7, 'TRUNCATE': 7, 'SHOW': 8, 'DESCRIBE': 8, 'DESC': 8
 }[upper(regexp_extract(statement, '^[\s(''"]*(?:/\*(?s:.*?)\*/\s*)*([A-Za-z]+)', 1))], 4);
+-- OCSF's severity_id of a severityNumber of OpenTelemetry (or its name in protobuf); null where none is given.
+CREATE OR REPLACE TEMP MACRO otel_severity(number) AS CASE
+    WHEN TRY_CAST(number AS INTEGER) BETWEEN 1 AND 12 THEN 1
+    WHEN TRY_CAST(number AS INTEGER) BETWEEN 13 AND 16 THEN 3
+    WHEN TRY_CAST(number AS INTEGER) BETWEEN 17 AND 20 THEN 4
+    WHEN TRY_CAST(number AS INTEGER) BETWEEN 21 AND 24 THEN 6
+    WHEN starts_with(number, 'SEVERITY_NUMBER_')
+        THEN nullif(level_severity(regexp_replace(number, '^SEVERITY_NUMBER_|\d$', '', 'g')), 0)
+END;
 
 -- Rules read JSON through these; `doc` is JSON as DuckDB writes it, so a key stands in it as it is.
 -- The text of a JSON value: of a string its content; null for null and for arrays.

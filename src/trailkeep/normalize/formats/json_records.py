@@ -9,7 +9,7 @@ checked over the whole buffer here, so that no record reaches the engine that it
 """
 
 import re
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from operator import itemgetter
 
 import msgspec
@@ -24,9 +24,8 @@ _VALUES = msgspec.json.Decoder(msgspec.Raw)
 _FIELDS = msgspec.json.Decoder(dict[str, msgspec.Raw])
 _BOM = b"\xef\xbb\xbf"
 _OPENING = frozenset(b"{")
-# Up to three plain values may stand before the array, such as AWS Config's fileVersion. What stands beside a delivery
-# stream's name is no record yet.
-_BESIDE = rb'(?!"deliveryStreamArn")"[^"\\]*"\s*:\s*(?:"(?:[^"\\]|\\.)*"|[-+.\w]+)\s*,\s*'
+# Up to three plain values may stand before the array, such as AWS Config's fileVersion.
+_BESIDE = rb'"[^"\\]*"\s*:\s*(?:"(?:[^"\\]|\\.)*"|[-+.\w]+)\s*,\s*'
 _OPENING_OF = rb'\s*\{\s*((?:%s){0,3})"(%s)"\s*:\s*\['
 _first = itemgetter(0)
 
@@ -94,15 +93,11 @@ def top_fields(record: Slice) -> frozenset[str]:
         return frozenset()
 
 
-def marks(record: Slice) -> frozenset[str]:
-    """What a record can be recognised by: the names of its own fields, and `name=text` of those that hold short text."""
+def marks(record: Slice, told: Collection[str]) -> frozenset[str]:
+    """The names of a record's own fields, and `name=text` for those of `told` that hold a plain text."""
     try:
         fields = _FIELDS.decode(record)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return frozenset()
-    texts = {f"{name}={bytes(view)[1:-1].decode()}" for name, view in _views(fields) if len(view) < 64 and view[:1] == b'"'}
-    return texts.union(fields)
-
-
-def _views(fields: dict[str, msgspec.Raw]) -> Iterator[tuple[str, memoryview]]:
-    return ((name, memoryview(raw)) for name, raw in fields.items())
+    texts = {name: bytes(view_of(fields[name])) for name in told if name in fields}
+    return frozenset(fields).union(f"{name}={text[1:-1].decode()}" for name, text in texts.items() if text[:1] == b'"')
