@@ -44,6 +44,15 @@ CREATE OR REPLACE TEMP MACRO epoch_time(seconds) AS calendar_time(try(to_timesta
 CREATE OR REPLACE TEMP MACRO epoch_ms_time(milliseconds) AS
     calendar_time(try(make_timestamptz(TRY_CAST(milliseconds AS BIGINT) * 1000)));
 
+-- ISO 8601 text (a comma before the fraction, as Python writes it, will do), or an epoch in seconds, milliseconds, microseconds or nanoseconds, told by its size -> time, or null.
+CREATE OR REPLACE TEMP MACRO any_time(text) AS CASE
+    WHEN TRY_CAST(text AS DOUBLE) IS NULL THEN iso_time(replace(text, ',', '.'))
+    WHEN TRY_CAST(text AS DOUBLE) < 1e11 THEN epoch_time(text)
+    WHEN TRY_CAST(text AS DOUBLE) < 1e14 THEN calendar_time(try(make_timestamptz(TRY_CAST(TRY_CAST(text AS DOUBLE) * 1000 AS BIGINT))))
+    WHEN TRY_CAST(text AS DOUBLE) < 1e17 THEN calendar_time(try(make_timestamptz(TRY_CAST(text AS BIGINT))))
+    ELSE calendar_time(try(make_timestamptz(TRY_CAST(text AS BIGINT) // 1000)))
+END;
+
 -- When a record was handed over, as far as anybody says so: its wrap, the key of its object; else now.
 CREATE OR REPLACE TEMP MACRO handed_over(envelope, key_time) AS coalesce(
     epoch_ms_time(json_extract_string(envelope, '$.time')), iso_time(json_extract_string(envelope, '$.time')), key_time,
