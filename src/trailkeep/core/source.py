@@ -24,7 +24,8 @@ class Recognise(BaseModel):
         default_factory=list, description="sets of field names; a record that has one whole set is this source's"
     )
     line: str | None = Field(
-        default=None, description="of lines: regular expression searched in a line that its pattern matches; it must be there"
+        default=None,
+        description="of lines: regular expression searched in a line that its pattern matches; it must be there",
     )
     last: bool = Field(default=False, description="whether content is tried against all other sources first")
     around: list[str] = Field(
@@ -52,7 +53,7 @@ class Source(BaseModel):
     comments: str | None = Field(default=None, description="of format lines: what lines begin with that are no records")
     begins: str | None = Field(
         default=None,
-        description="of format lines: a regular expression for the beginning of a record's first line; lines that do not "
+        description="of format lines: a regular expression for the begin of a record's first line; lines that do not "
         "begin so belong to the record above",
     )
     envelope: list[str] = Field(

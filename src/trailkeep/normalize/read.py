@@ -176,8 +176,7 @@ def _wrapped(obj: _Object, found: JsonRecords) -> list[ObjectRecords]:
 
 
 def _source_of(raws: Iterable[Slice], candidates: list[Source]) -> Source | None:
-    told = recognise.told(candidates)
-    return next(filter(None, (recognise.by_fields(marks(raw, told), candidates) for raw in raws)), None)
+    return next(filter(None, (recognise.by_fields(marks(raw), candidates) for raw in raws)), None)
 
 
 def _described(fields: frozenset[str], plain: bytes) -> str:

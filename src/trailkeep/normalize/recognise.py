@@ -36,12 +36,6 @@ def by_fields(names: Collection[str], sources: Iterable[Source]) -> Source | Non
     return next((s for s in ordered if any(_fulfils(names, wanted) for wanted in s.recognise.fields)), None)
 
 
-def told(sources: Iterable[Source]) -> frozenset[str]:
-    """The names of the fields whose texts tell these sources."""
-    wanted = (name for source in sources for names in source.recognise.fields for name in names)
-    return frozenset(name.partition("=")[0] for name in wanted if "=" in name)
-
-
 def by_lines(lines: Collection[str], sources: Iterable[Source]) -> Source | None:
     """The source whose pattern one of these lines matches; of several, one that is not to be tried last."""
     for source in sorted(sources, key=lambda s: s.recognise.last):

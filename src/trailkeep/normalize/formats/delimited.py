@@ -57,8 +57,8 @@ def read_delimited(data: bytes, header: str | None, is_header: Callable[[str], b
 def read_lines(data: bytes, comments: str | None, cut: bool = False, begins: str | None = None) -> Lines:
     """The lines of `data`, which has no headers, without those that begin with `comments`.
 
-    `begins` is what a record's first line looks like, where records have several lines: one that does not look so belongs
-    to the record above.
+    `begins` is what a record's first line looks like, where records have several lines: one that does not look so
+    belongs to the record above.
     """
     lines = Lines(None, lambda line: False, b"\0" in data, headless=True, comments=comments)
     if begins:

@@ -9,7 +9,7 @@ checked over the whole buffer here, so that no record reaches the engine that it
 """
 
 import re
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from operator import itemgetter
 
 import msgspec
@@ -93,11 +93,17 @@ def top_fields(record: Slice) -> frozenset[str]:
         return frozenset()
 
 
-def marks(record: Slice, told: Collection[str]) -> frozenset[str]:
-    """The names of a record's own fields, and `name=text` for those of `told` that hold a plain text."""
+def marks(record: Slice) -> frozenset[str]:
+    """What a record can be recognised by: names of its own fields, and `name=text` of those that hold short text."""
     try:
         fields = _FIELDS.decode(record)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return frozenset()
-    texts = {name: bytes(view_of(fields[name])) for name in told if name in fields}
-    return frozenset(fields).union(f"{name}={text[1:-1].decode()}" for name, text in texts.items() if text[:1] == b'"')
+    return frozenset(fields).union(short_texts(fields))
+
+
+def short_texts(fields: Mapping[str, msgspec.Raw]) -> Iterator[str]:
+    """`name=text` of each field that holds short text."""
+    for name, view in ((name, memoryview(raw)) for name, raw in fields.items()):
+        if len(view) < 64 and bytes(view[:1]) == b'"':
+            yield f"{name}={bytes(view)[1:-1].decode()}"
