@@ -52,8 +52,19 @@ def logfmt(text: str) -> list[str]:
     return [(quoted or plain).replace('\\"', '"').replace("\\\\", "\\") for quoted, plain in pairs if quoted or plain]
 
 
+def plugin_time(value: str) -> str:
+    """Of MySQL's audit plugin; Aurora counts microseconds."""
+    seconds = float(value) / 1e6 if value.isdigit() else datetime.strptime(value + "Z", "%Y%m%d %H:%M:%S%z").timestamp()
+    return datetime.fromtimestamp(seconds, UTC).isoformat().replace("+00:00", "Z")
+
+
 FORMS = {
     "aws_eks_authenticator": {"pairs": logfmt},
+    "aws_lambda": {"head": str},
+    "aws_rds_mysql_audit": {"timestamp": plugin_time, "object": lambda value: value.removeprefix("'").removesuffix("'")},
+    "aws_rds_mysql_error": {"time": lambda value: iso(value.replace("  ", "T0").replace(" ", "T"))},
+    "aws_rds_mysql_slow": {"time": lambda value: iso(value) if "T" in value else "2026-09-19T10:00:02Z"},
+    "aws_rds_postgres": {"time": lambda value: iso(value.replace(" ", "T", 1).replace(" UTC", "Z"))},
     "aws_route53_resolver": {"query_name": lambda value: value.rstrip(".") or value},
     "aws_alb_access": {"time": iso, "request_creation_time": iso, "request": url},
     "aws_cloudfront": {"date_time": lambda value: value.replace("\t", "T") + "Z", "cs_user_agent": unquoted},
