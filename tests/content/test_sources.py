@@ -24,6 +24,7 @@ from trailkeep.normalize.ocsf import to_ocsf
 
 SOURCES = load_sources()
 SAMPLES = [(s, path) for s in SOURCES.values() for path in sorted((s.folder / "samples").iterdir())]
+KEY_TIME = datetime(2026, 6, 30, tzinfo=UTC)  # the year of times that name none
 FACTS = yaml.safe_load((Path(__file__).parent / "facts.yaml").read_text())
 
 
@@ -75,9 +76,9 @@ def records_of(source: Source, path: Path) -> pa.Table:
         return raw_table(json.dumps(record) for record in json_records(text))
     if source.format == "lines":
         kept = (
-            line for line in text.splitlines() if line and not (source.comments and line.startswith(source.comments))
+            line for line in text.split("\n") if line and not (source.comments and line.startswith(source.comments))
         )
-        return raw_table(kept)
+        return raw_table(kept, key_time=KEY_TIME if source.syslog else None)
     header, *lines = text.splitlines()
     return raw_table(lines, header)
 

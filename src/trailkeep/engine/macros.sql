@@ -191,3 +191,40 @@ CREATE OR REPLACE TEMP MACRO json_opened(docs) AS flatten(list_transform(docs, l
 CREATE OR REPLACE TEMP MACRO json_below(direct, doc, last_key, found) AS CAST(coalesce(direct,
     CASE WHEN contains(doc, '"' || last_key || '":') AND contains(doc, '[') THEN to_json(json_opened(found)) END
 ) AS VARCHAR);
+
+-- The time at which an envelope says that what it wraps happened or came, or null.
+CREATE OR REPLACE TEMP MACRO envelope_time(envelope) AS coalesce(
+    iso_time(try(json_extract_string(envelope, '$.time'))),
+    CASE WHEN TRY_CAST(try(json_extract_string(envelope, '$.time')) AS DOUBLE) > 1e11
+        THEN epoch_ms_time(json_extract_string(envelope, '$.time'))
+        ELSE epoch_time(try(json_extract_string(envelope, '$.time'))) END
+);
+
+-- `Oct 11 22:14:15` of a year -> time in UTC, or null.
+CREATE OR REPLACE TEMP MACRO time_of_year(year, moment) AS calendar_time(try_strptime(
+    year || ' ' || regexp_replace(moment, ' +', ' ', 'g'), ['%Y %b %d %H:%M:%S', '%Y %b %d %H:%M:%S.%f'])::TIMESTAMPTZ);
+
+-- The same without a year: the latest such time that is at most two days after `reference`.
+CREATE OR REPLACE TEMP MACRO time_before(moment, reference) AS coalesce(
+    CASE WHEN epoch_us(time_of_year(year(reference), moment)) <= epoch_us(reference) + 172_800_000_000
+        THEN time_of_year(year(reference), moment) END,
+    time_of_year(year(reference) - 1, moment));
+
+-- The time of a syslog header: ISO 8601, or month and day with or without a year, taken for UTC.
+CREATE OR REPLACE TEMP MACRO syslog_time(moment, envelope, key_time) AS coalesce(
+    iso_time(replace(moment, ',', '.')),
+    calendar_time(try_strptime(moment, '%b %d %Y %H:%M:%S')::TIMESTAMPTZ),
+    time_before(moment, coalesce(envelope_time(envelope), key_time, current_timestamp)));
+
+-- OCSF's severity_id of a syslog priority; null where there is none.
+CREATE OR REPLACE TEMP MACRO syslog_severity(pri) AS CASE
+    WHEN TRY_CAST(pri AS INTEGER) IS NULL THEN NULL
+    ELSE [6, 5, 5, 4, 3, 1, 1, 1][TRY_CAST(pri AS INTEGER) % 8 + 1]
+END;
+
+-- The first group of `pattern` in a text; null where it is not found or empty.
+CREATE OR REPLACE TEMP MACRO part_of(line, pattern) AS nullif(regexp_extract(line, pattern, 1), '');
+
+-- What of a syslog header has no place in OCSF, as `unmapped`.
+CREATE OR REPLACE TEMP MACRO syslog_fields(pri, version, pid, procid, msgid, structured_data) AS unmapped_fields(json_object(
+    'pri', pri, 'syslog_version', version, 'pid', coalesce(pid, procid), 'msgid', msgid, 'structured_data', structured_data));

@@ -47,7 +47,7 @@ def stored(source: Source, key: str, text: str) -> pa.Table:
     if source.format == "json":
         lines, header = [json.dumps(record) for record in _records(text)], None
     elif source.format == "lines":
-        lines, header = text.splitlines(), None
+        lines, header = text.removesuffix("\n").split("\n"), None
     else:
         header, *lines = text.splitlines()
     object_id = sha256(key.encode()).hexdigest()[:32]
