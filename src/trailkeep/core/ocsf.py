@@ -73,6 +73,7 @@ CLASSES = {
             "src_endpoint",
             "user",
         ),
+        _class(3006, "group_management", "actor", "group", "src_endpoint", "user"),
         _class(
             4001,
             "network_activity",

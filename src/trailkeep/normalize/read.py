@@ -209,7 +209,7 @@ def _text(obj: _Object) -> list[ObjectRecords]:
 
 
 def _lines(obj: _Object) -> list[ObjectRecords]:
-    """The records of a source without headers, or of several of the syslog family; none where no source has such lines."""
+    """The records of a source without headers, or of several of syslog; none where no source has such lines."""
     candidates = obj.candidates("lines")
     lines = list(first_lines(obj.plain, _SAMPLE))
     source = recognise.by_lines(lines, candidates)

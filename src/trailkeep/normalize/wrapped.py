@@ -75,7 +75,7 @@ def parts(whole: ObjectRecords, chunks: Mapping[str, list[Chunk]]) -> list[Objec
     """One object for each source of the records in `whole`, the first with all that is bad; where there are several,
     named `#source`.
     """
-    objects = []
+    objects: list[ObjectRecords] = []
     for name, own in chunks.items():
         made = replace(whole, source=name, chunks=own, bad=[] if objects else whole.bad)
         if len(chunks) > 1:

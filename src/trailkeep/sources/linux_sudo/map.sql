@@ -1,0 +1,36 @@
+-- sudo -> OCSF 1.5.0: Process Activity of commands run or denied, Authentication where the password was wrong.
+SELECT
+    moment                                                          AS "time",
+    time_fault(moment, 'time')                                      AS reject,
+    CASE WHEN r.reason LIKE '%password%' OR r.command IS NULL THEN 3002 ELSE 1007 END AS class_uid,
+    1                                                               AS activity_id,
+    coalesce(syslog_severity(r.pri), 1)                             AS severity_id,
+    CASE WHEN r.reason IS NOT NULL THEN 2 ELSE 1 END                AS status_id,
+    r.message                                                       AS message,
+    r.time                                                          AS "metadata.original_time",
+    'Todd C. Miller'                                                AS "metadata.product.vendor_name",
+    'sudo'                                                          AS "metadata.product.name",
+    r.program                                                       AS "metadata.product.feature.name",
+    CASE WHEN r.host IS NULL THEN ['datetime'] ELSE ['host', 'datetime'] END AS "metadata.profiles",
+    r.reason                                                        AS status_detail,
+    r.user                                                          AS principal,
+    r.user                                                          AS "actor.user.name",
+    r.tty                                                           AS "actor.session.terminal",
+    r.run_as                                                        AS "user.name",
+    r.program                                                       AS "service.name",
+    r.command                                                       AS "process.cmd_line",
+    split_part(r.command, ' ', 1)                                   AS "process.path",
+    r.cwd                                                           AS "process.working_directory",
+    r.run_as                                                        AS "process.user.name",
+    TRY_CAST(coalesce(r.pid, r.procid) AS INTEGER)                  AS "process.pid",
+    CASE WHEN TRY_CAST(coalesce(r.pid, r.procid) AS INTEGER) IS NULL THEN 'unknown' END AS "process.uid?",
+    r.host                                                          AS "device.hostname",
+    CASE WHEN r.host IS NOT NULL THEN 0 END                         AS "device.type_id",
+    [r.host]                                                        AS "resources[].uid",
+    []::VARCHAR[]                                                   AS entity_texts,
+    unmapped_fields(json_object(
+        'pri', r.pri, 'syslog_version', r.syslog_version, 'pid', coalesce(r.pid, r.procid), 'msgid', r.msgid,
+        'structured_data', r.structured_data, 'chroot', r.chroot, 'run_as_group', r.run_as_group, 'log_id', r.log_id,
+        'env', r.env, 'command', r.command, 'tty', r.tty, 'cwd', r.cwd
+    ))                                                              AS unmapped
+FROM (SELECT *, syslog_time(r.time, envelope, key_time) AS moment FROM records)
