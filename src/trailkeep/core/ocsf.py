@@ -46,7 +46,7 @@ def _class(uid: int, name: str, *attributes: str) -> OcsfClass:
 CLASSES = {
     c.uid: c
     for c in (
-        _class(0, "base_event", "actor"),
+        _class(0, "base_event", "actor", "api", "message"),
         _class(1001, "file_activity", "actor", "file"),
         _class(1007, "process_activity", "actor", "exit_code", "process"),
         _class(1008, "event_log_actvity", "actor", "log_name", "log_provider", "src_endpoint"),
@@ -111,6 +111,7 @@ CLASSES = {
             "api_activity",
             *("actor", "api", "http_request", "http_response", "resources", "src_endpoint"),
         ),
+        _class(6008, "application_error", "api", "message"),
     )
 }
 

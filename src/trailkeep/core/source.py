@@ -24,6 +24,11 @@ class Recognise(BaseModel):
         default_factory=list, description="sets of field names; a record that has one whole set is this source's"
     )
     last: bool = Field(default=False, description="whether content is tried against all other sources first")
+    around: list[str] = Field(
+        default_factory=list,
+        description="kinds of envelopes: an event of such a kind is this source's where what it "
+        "wraps is of no known source",
+    )
 
 
 class Source(BaseModel):

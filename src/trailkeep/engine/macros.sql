@@ -44,6 +44,21 @@ CREATE OR REPLACE TEMP MACRO epoch_time(seconds) AS calendar_time(try(to_timesta
 CREATE OR REPLACE TEMP MACRO epoch_ms_time(milliseconds) AS
     calendar_time(try(make_timestamptz(TRY_CAST(milliseconds AS BIGINT) * 1000)));
 
+-- Epoch nanoseconds in text -> time; null where it is no number or out of range.
+CREATE OR REPLACE TEMP MACRO epoch_ns_time(nanoseconds) AS
+    calendar_time(try(make_timestamptz(TRY_CAST(nanoseconds AS BIGINT) // 1000)));
+
+-- When a record was handed over, as far as anybody says so: its wrap, the key of its object; else now.
+CREATE OR REPLACE TEMP MACRO handed_over(envelope, key_time) AS coalesce(
+    epoch_ms_time(json_extract_string(envelope, '$.time')), iso_time(json_extract_string(envelope, '$.time')), key_time,
+    current_timestamp);
+
+-- A time whose text has no year -> time in UTC, or null: in the latest year that puts it no more than two days after
+-- `reference`. `format` is the rest of the text's, as strptime has it.
+CREATE OR REPLACE TEMP MACRO yearless_time(text, format, reference) AS list_filter(list_transform([1, 0, -1, -2, -3, -4],
+    lambda years: calendar_time(try_strptime((year(reference) + years) || ' ' || text || ' +0000', '%Y ' || format || ' %z'))
+), lambda moment: epoch_us(moment) <= epoch_us(reference) + 172_800_000_000)[1];
+
 -- A request's method as OCSF 1.5.0 knows them, or null.
 CREATE OR REPLACE TEMP MACRO http_method(method) AS
     CASE WHEN method IN ('CONNECT', 'DELETE', 'GET', 'HEAD', 'OPTIONS', 'POST', 'PUT', 'TRACE') THEN method END;
@@ -161,6 +176,35 @@ CREATE OR REPLACE TEMP MACRO odd_request(line) AS
 CREATE OR REPLACE TEMP MACRO unmapped_fields(object) AS
     nullif(CAST(json_object('fields', json_merge_patch('{}', object)) AS VARCHAR), '{"fields":{}}');
 
+-- The level of a log line, where it plainly names one: in JSON, as in `level=error`, or in capitals among its first five
+-- words. Else null.
+CREATE OR REPLACE TEMP MACRO log_level(line) AS lower(coalesce(
+    nullif(regexp_extract(line, '"(?i:level|severity|levelname|log_level|log\.level)"\s*:\s*"([A-Za-z]+)"', 1), ''),
+    nullif(regexp_extract(line, '(?:^|\s)(?:level|severity|lvl)="?([A-Za-z]+)', 1), ''),
+    nullif(regexp_extract(line, '^(?:\S+\s+){0,4}?[\[(<]?(TRACE|DEBUG|INFO|NOTICE|WARN|WARNING|ERROR|CRITICAL|ALERT|FATAL'
+        || '|EMERGENCY|SEVERE)(?:[\s:|,)>\]]|$)', 1), '')
+));
+
+-- OCSF's severity_id of a level; 0 where it is none.
+CREATE OR REPLACE TEMP MACRO level_severity(level) AS CASE
+    WHEN lower(level) IN ('trace', 'debug', 'info', 'information', 'informational', 'notice') THEN 1
+    WHEN lower(level) IN ('warn', 'warning') THEN 3
+    WHEN lower(level) IN ('error', 'err', 'severe') THEN 4
+    WHEN lower(level) IN ('critical', 'crit', 'alert') THEN 5
+    WHEN lower(level) IN ('fatal', 'emergency', 'emerg', 'panic') THEN 6
+    ELSE 0
+END;
+
+-- OCSF's severity_id of a severityNumber of OpenTelemetry (or its name in protobuf); null where none is given.
+CREATE OR REPLACE TEMP MACRO otel_severity(number) AS CASE
+    WHEN TRY_CAST(number AS INTEGER) BETWEEN 1 AND 12 THEN 1
+    WHEN TRY_CAST(number AS INTEGER) BETWEEN 13 AND 16 THEN 3
+    WHEN TRY_CAST(number AS INTEGER) BETWEEN 17 AND 20 THEN 4
+    WHEN TRY_CAST(number AS INTEGER) BETWEEN 21 AND 24 THEN 6
+    WHEN starts_with(number, 'SEVERITY_NUMBER_')
+        THEN nullif(level_severity(regexp_replace(number, '^SEVERITY_NUMBER_|\d$', '', 'g')), 0)
+END;
+
 -- Rules read JSON through these; `doc` is JSON as DuckDB writes it, so a key stands in it as it is.
 -- The text of a JSON value: of a string its content; null for null and for arrays.
 CREATE OR REPLACE TEMP MACRO json_text(doc) AS CASE
@@ -192,29 +236,12 @@ CREATE OR REPLACE TEMP MACRO json_below(direct, doc, last_key, found) AS CAST(co
     CASE WHEN contains(doc, '"' || last_key || '":') AND contains(doc, '[') THEN to_json(json_opened(found)) END
 ) AS VARCHAR);
 
--- The time at which an envelope says that what it wraps happened or came, or null.
-CREATE OR REPLACE TEMP MACRO envelope_time(envelope) AS coalesce(
-    iso_time(try(json_extract_string(envelope, '$.time'))),
-    CASE WHEN TRY_CAST(try(json_extract_string(envelope, '$.time')) AS DOUBLE) > 1e11
-        THEN epoch_ms_time(json_extract_string(envelope, '$.time'))
-        ELSE epoch_time(try(json_extract_string(envelope, '$.time'))) END
-);
-
--- `Oct 11 22:14:15` of a year -> time in UTC, or null.
-CREATE OR REPLACE TEMP MACRO time_of_year(year, moment) AS calendar_time(try_strptime(
-    year || ' ' || regexp_replace(moment, ' +', ' ', 'g'), ['%Y %b %d %H:%M:%S', '%Y %b %d %H:%M:%S.%f'])::TIMESTAMPTZ);
-
--- The same without a year: the latest such time that is at most two days after `reference`.
-CREATE OR REPLACE TEMP MACRO time_before(moment, reference) AS coalesce(
-    CASE WHEN epoch_us(time_of_year(year(reference), moment)) <= epoch_us(reference) + 172_800_000_000
-        THEN time_of_year(year(reference), moment) END,
-    time_of_year(year(reference) - 1, moment));
-
 -- The time of a syslog header: ISO 8601, or month and day with or without a year, taken for UTC.
 CREATE OR REPLACE TEMP MACRO syslog_time(moment, envelope, key_time) AS coalesce(
     iso_time(replace(moment, ',', '.')),
     calendar_time(try_strptime(moment, '%b %d %Y %H:%M:%S')::TIMESTAMPTZ),
-    time_before(moment, coalesce(envelope_time(envelope), key_time, current_timestamp)));
+    yearless_time(moment, '%b %d %H:%M:%S', handed_over(envelope, key_time)),
+    yearless_time(moment, '%b %d %H:%M:%S.%f', handed_over(envelope, key_time)));
 
 -- OCSF's severity_id of a syslog priority; null where there is none.
 CREATE OR REPLACE TEMP MACRO syslog_severity(pri) AS CASE

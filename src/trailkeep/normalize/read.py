@@ -22,7 +22,7 @@ from trailkeep.normalize.family import family
 from trailkeep.normalize.family import split as split_lines
 from trailkeep.normalize.formats import parquet
 from trailkeep.normalize.formats.delimited import Lines, first_lines, names_only, read_delimited, read_lines
-from trailkeep.normalize.formats.json_records import read_json, top_fields
+from trailkeep.normalize.formats.json_records import is_utf8, read_json, top_fields
 from trailkeep.normalize.formats.json_salvage import JsonRecords
 from trailkeep.normalize.records import (
     BadPiece,
@@ -133,7 +133,10 @@ def _split(obj: _Object, data: bytes | None = None) -> JsonRecords:
         return _source_of([raw], sources) is not None or is_envelope(top_fields(raw))
 
     names = {name for source in sources for name in source.envelope}
-    return read_json(obj.plain if data is None else data, names, is_record)
+    text = obj.plain if data is None else data
+    if is_envelope(top_fields(text)) and is_utf8(text):
+        return JsonRecords([text.strip()])
+    return read_json(text, names, is_record)
 
 
 def _json(obj: _Object, found: JsonRecords) -> ObjectRecords:
