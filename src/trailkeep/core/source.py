@@ -49,7 +49,7 @@ class Source(BaseModel):
     syslog: str | None = Field(
         default=None,
         description="of format lines: the regular expression of the program whose syslog lines these are, with `pattern` "
-        "for the message after the header; `*`: of any program; `?`: of any, and the header may be missing",
+        "for the message after the header; `*`: of any program; `?`: of any or none, and the header may be missing",
     )
     comments: str | None = Field(default=None, description="of format lines: what lines begin with that are no records")
     envelope: list[str] = Field(

@@ -255,3 +255,18 @@ CREATE OR REPLACE TEMP MACRO part_of(line, pattern) AS nullif(regexp_extract(lin
 -- What of a syslog header has no place in OCSF, as `unmapped`.
 CREATE OR REPLACE TEMP MACRO syslog_fields(pri, version, pid, procid, msgid, structured_data) AS unmapped_fields(json_object(
     'pri', pri, 'syslog_version', version, 'pid', coalesce(pid, procid), 'msgid', msgid, 'structured_data', structured_data));
+
+-- The provider of the cloud whose account or region an envelope names, or null.
+CREATE OR REPLACE TEMP MACRO envelope_cloud(envelope) AS CASE
+    WHEN coalesce(json_extract_string(envelope, '$.account'), json_extract_string(envelope, '$.region')) IS NOT NULL THEN 'AWS'
+END;
+
+-- The OCSF profiles of an event of a host that may have come in an envelope, which says whose account it was.
+CREATE OR REPLACE TEMP MACRO host_profiles(host, envelope) AS list_concat(
+    CASE WHEN envelope_cloud(envelope) IS NULL THEN [] ELSE ['cloud'] END,
+    CASE WHEN host IS NULL THEN [] ELSE ['host'] END,
+    ['datetime']);
+
+-- The time of a line of BIND's, `04-May-2026 09:41:02.250`, taken for UTC; or null.
+CREATE OR REPLACE TEMP MACRO named_time(moment) AS
+    calendar_time(try_strptime(moment, '%d-%b-%Y %H:%M:%S.%f')::TIMESTAMPTZ);

@@ -27,7 +27,10 @@ SELECT
     'OpenBSD'                                                       AS "metadata.product.vendor_name",
     'OpenSSH'                                                       AS "metadata.product.name",
     r.program                                                       AS "metadata.product.feature.name",
-    CASE WHEN r.host IS NULL THEN ['datetime'] ELSE ['host', 'datetime'] END AS "metadata.profiles",
+    host_profiles(r.host, envelope)                                 AS "metadata.profiles",
+    json_extract_string(envelope, '$.account')                      AS "cloud.account.uid",
+    json_extract_string(envelope, '$.region')                       AS "cloud.region",
+    envelope_cloud(envelope)                                        AS "cloud.provider",
 
     user_name                                                       AS principal,
     user_name                                                       AS "user.name",
