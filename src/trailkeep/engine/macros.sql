@@ -270,3 +270,26 @@ CREATE OR REPLACE TEMP MACRO host_profiles(host, envelope) AS list_concat(
 -- The time of a line of BIND's, `04-May-2026 09:41:02.250`, taken for UTC; or null.
 CREATE OR REPLACE TEMP MACRO named_time(moment) AS
     calendar_time(try_strptime(moment, '%d-%b-%Y %H:%M:%S.%f')::TIMESTAMPTZ);
+
+-- Keys and their values, lists of texts of one length, as a JSON object; a key that comes twice stands in it twice.
+CREATE OR REPLACE TEMP MACRO json_pairs(keys, texts) AS CAST('{' || array_to_string(list_transform(range(1, len(keys) + 1),
+    lambda i: to_json(keys[i])::VARCHAR || ':' || to_json(texts[i])::VARCHAR), ',') || '}' AS JSON);
+
+-- The fields of a line of the audit daemon, as a JSON object; texts in quotes keep them, so that others are known for hex.
+CREATE OR REPLACE TEMP MACRO audit_plain(line) AS regexp_replace(regexp_replace(line, '\b(old|new) (auid|ses)=', '\1-\2=', 'g'),
+    chr(29) || '|msg=''|''(?:\s|' || chr(29) || '|$)', ' ', 'g');
+CREATE OR REPLACE TEMP MACRO audit_fields(line) AS json_pairs(
+    regexp_extract_all(audit_plain(line), '([A-Za-z][\w-]*)=("[^"]*"|\S*)', 1),
+    regexp_extract_all(audit_plain(line), '([A-Za-z][\w-]*)=("[^"]*"|\S*)', 2));
+
+-- A value of the audit daemon: without its quotes; null for `?`, `(null)` and the like.
+CREATE OR REPLACE TEMP MACRO audit_value(word) AS CASE
+    WHEN starts_with(word, '"') THEN nullif(trim(word, '"'), '')
+    WHEN word NOT IN ('', '?', '(null)', '(none)', 'unset', '4294967295', '-1') THEN word
+END;
+
+-- The same of a field that the daemon writes in hex where it holds more than plain words.
+CREATE OR REPLACE TEMP MACRO audit_text(word) AS CASE
+    WHEN regexp_full_match(word, '(?:[0-9A-F]{2})+') THEN coalesce(replace(try(decode(unhex(word))), chr(0), ' '), word)
+    ELSE audit_value(word)
+END;
