@@ -47,7 +47,19 @@ def url(request: str) -> str | None:
     return request.split(" ")[1] if request.endswith(("HTTP/1.0", "HTTP/1.1", "HTTP/2.0")) else None
 
 
+def plain(value: str) -> str:
+    return re.sub(r"\\(.)", r"\1", value)
+
+
+def pairs(text: str) -> list[str]:
+    """The values of `key=value` with spaces, tabs or ^ between them."""
+    text = text.split("|")[-1]
+    return [plain(value) for value in re.split(r"(?:^|[\s^]+)[\w.]+=", text)[1:]]
+
+
 FORMS = {
+    "cef": {"message": pairs, "extension": pairs, "device_vendor": plain},
+    "leef": {"message": pairs, "attributes": pairs},
     "aws_route53_resolver": {"query_name": lambda value: value.rstrip(".") or value},
     "aws_alb_access": {"time": iso, "request_creation_time": iso, "request": url},
     "aws_cloudfront": {"date_time": lambda value: value.replace("\t", "T") + "Z", "cs_user_agent": unquoted},
@@ -127,7 +139,8 @@ def native_leaves(source: Source, raw: dict[str, Any]) -> Iterator[str]:
         for name, value in found.groupdict().items() if found else ():
             if value and value != "-":
                 form = forms.get(name)
-                yield (form(value) if form else None) or value.strip()
+                held = (form(value) if form else None) or value.strip()
+                yield from [held] if isinstance(held, str) else held
         return
     for name, value in zip(raw["raw_format"].split(" "), raw["raw_data"].split(" "), strict=False):
         if value != "-":

@@ -293,3 +293,56 @@ CREATE OR REPLACE TEMP MACRO audit_text(word) AS CASE
     WHEN regexp_full_match(word, '(?:[0-9A-F]{2})+') THEN coalesce(replace(try(decode(unhex(word))), chr(0), ' '), word)
     ELSE audit_value(word)
 END;
+
+-- `key=value key=value` as CEF has it -> a JSON object of texts: a value goes on to the next key, and a backslash stands
+-- before what would end it.
+CREATE OR REPLACE TEMP MACRO cef_pairs(extension) AS string_split(
+    regexp_replace(trim(extension), '(?:^|\s+)([A-Za-z0-9_.\[\]-]+)=', chr(30) || '\1=', 'g'), chr(30))[2:];
+CREATE OR REPLACE TEMP MACRO cef_plain(escaped) AS
+    replace(replace(replace(replace(replace(replace(escaped, '\\', chr(31)), '\=', '='), '\|', '|'), '\n', chr(10)), '\r', chr(13)),
+        chr(31), '\');
+CREATE OR REPLACE TEMP MACRO split_pairs(pairs) AS json_pairs(
+    list_transform(pairs, lambda pair: trim(split_part(pair, '=', 1))),
+    list_transform(pairs, lambda pair: cef_plain(pair[instr(pair, '=') + 1:])));
+
+-- The character that LEEF names as what stands between attributes: itself, or `x5E`, `0x5E`; else a tab.
+CREATE OR REPLACE TEMP MACRO leef_delimiter(name) AS CASE
+    WHEN regexp_full_match(name, '0?x[0-9A-Fa-f]{1,4}') THEN chr(('0x' || regexp_extract(name, 'x(.*)', 1))::INTEGER)
+    ELSE coalesce(name, chr(9))
+END;
+
+-- Attributes of LEEF; where the delimiter is in none of them, they are taken for pairs as in CEF.
+CREATE OR REPLACE TEMP MACRO leef_pairs(attributes, delimiter) AS CASE
+    WHEN contains(attributes, delimiter) OR NOT regexp_matches(attributes, '\s[A-Za-z0-9_.-]+=')
+        THEN list_filter(string_split(attributes, delimiter), lambda pair: contains(pair, '='))
+    ELSE cef_pairs(attributes)
+END;
+
+-- The time that a device writes: milliseconds since 1970, ISO 8601 or `May 04 2026 10:00:00.123 UTC`; or null.
+CREATE OR REPLACE TEMP MACRO device_time(moment) AS coalesce(
+    epoch_ms_time(moment), iso_time(moment),
+    calendar_time(try_strptime(regexp_extract(moment, '^[A-Z][a-z]{2} \d{1,2} \d{4} \d\d:\d\d:\d\d'), '%b %d %Y %H:%M:%S')::TIMESTAMPTZ));
+
+-- OCSF's severity_id of ten levels, or of their names.
+CREATE OR REPLACE TEMP MACRO severity_of_ten(level) AS CASE
+    WHEN TRY_CAST(level AS INTEGER) IS NOT NULL
+        THEN CASE WHEN TRY_CAST(level AS INTEGER) >= 9 THEN 5 WHEN TRY_CAST(level AS INTEGER) >= 7 THEN 4
+            WHEN TRY_CAST(level AS INTEGER) >= 4 THEN 3 WHEN TRY_CAST(level AS INTEGER) >= 1 THEN 2 ELSE 1 END
+    ELSE coalesce(MAP {'low': 2, 'medium': 3, 'high': 4, 'very-high': 5, 'critical': 5}[lower(level)], 0)
+END;
+
+-- The class of what a security device reports, told by its words: a finding, a sign-in, a connection, or none of these.
+CREATE OR REPLACE TEMP MACRO device_class(kind, product, has_user, has_address) AS CASE
+    WHEN regexp_matches(lower(kind), '\b(?:log[io]n|log-?o(?:n|ff|ut)|sign-?in|authentic|login_|_login)') AND has_user THEN 3002
+    WHEN regexp_matches(lower(kind), 'malware|virus|trojan|intrusion|exploit|threat|attack|ransom|dlp|data loss|botnet|spyware')
+        OR regexp_matches(lower(product), 'antivirus|anti-?malware|endpoint|intrusion|\b(?:ips|ids|dlp|edr)\b|data loss') THEN 2004
+    WHEN has_address AND (regexp_matches(lower(product), 'firewall|\b(?:asa|fw)\b|pan-os|forti|vpn-1|srx|gateway')
+        OR regexp_matches(lower(kind), 'firewall|traffic|connection|session|flow')) THEN 4001
+    ELSE 0
+END;
+
+-- OCSF's action_id of a word for what a device did: 1 allowed, 2 denied; else null.
+CREATE OR REPLACE TEMP MACRO device_action(word) AS CASE
+    WHEN regexp_matches(lower(word), 'block|den(?:y|ied)|drop|reject|reset|prevent|quarantin|clean|delete|fail') THEN 2
+    WHEN regexp_matches(lower(word), 'allow|permit|accept|pass|success|detect') THEN 1
+END;
