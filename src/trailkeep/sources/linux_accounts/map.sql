@@ -9,8 +9,8 @@ SELECT
         WHEN group_name IS NOT NULL THEN 99
         WHEN regexp_matches(r.message, '^(?:new user|failed adding user)') THEN 1
         WHEN regexp_matches(r.message, '^(?:delete user|remove)') THEN 6
-        WHEN starts_with(r.message, 'lock') THEN 5
-        WHEN starts_with(r.message, 'unlock') THEN 2
+        WHEN starts_with(r.message, 'lock') THEN 9
+        WHEN starts_with(r.message, 'unlock') THEN 12
         WHEN contains(r.message, 'password') AND NOT contains(r.message, 'expiry') THEN 3
         ELSE 99
     END                                                             AS activity_id,

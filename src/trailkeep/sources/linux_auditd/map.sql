@@ -20,9 +20,10 @@ SELECT
             THEN coalesce(MAP {'CREATE': 1, 'DELETE': 4}[json_extract_string(f, '$.nametype')], 99)
         WHEN r.type IN ('ADD_GROUP', 'DEL_GROUP') AND group_name IS NOT NULL THEN CASE r.type WHEN 'ADD_GROUP' THEN 6 ELSE 5 END
         WHEN r.type IN ('USER_LOGIN', 'USER_AUTH', 'USER_START', 'LOGIN', 'ADD_USER') THEN 1
-        WHEN r.type IN ('USER_END', 'USER_LOGOUT', 'ACCT_UNLOCK') THEN 2
+        WHEN r.type IN ('USER_END', 'USER_LOGOUT') THEN 2
         WHEN r.type = 'USER_CHAUTHTOK' AND account IS NOT NULL THEN 3
-        WHEN r.type = 'ACCT_LOCK' THEN 5
+        WHEN r.type = 'ACCT_LOCK' AND account IS NOT NULL THEN 9
+        WHEN r.type = 'ACCT_UNLOCK' AND account IS NOT NULL THEN 12
         WHEN r.type = 'DEL_USER' THEN 6
         ELSE 99
     END                                                             AS activity_id,
