@@ -19,6 +19,7 @@ from content.records import json_records, leaves, raw_table, read_text
 from trailkeep.core.columns import MAPPED
 from trailkeep.core.source import Source, load_sources
 from trailkeep.engine.duckdb import connect
+from trailkeep.normalize.formats.delimited import read_lines
 from trailkeep.normalize.mapping import Mapper
 from trailkeep.normalize.ocsf import to_ocsf
 from trailkeep.normalize.read import read_object, to_table
@@ -57,7 +58,13 @@ def pairs(text: str) -> list[str]:
     return [plain(value) for value in re.split(r"(?:^|[\s^]+)[\w.]+=", text)[1:]]
 
 
+def logfmt(text: str) -> list[str]:
+    pairs = re.findall(r'[\w.-]+=(?:"((?:[^"\\]|\\.)*)"|(\S*))', text)
+    return [(quoted or plain).replace('\\"', '"').replace("\\\\", "\\") for quoted, plain in pairs if quoted or plain]
+
+
 FORMS = {
+    "aws_eks_authenticator": {"pairs": logfmt},
     "cef": {"message": pairs, "extension": pairs, "device_vendor": plain},
     "leef": {"message": pairs, "attributes": pairs},
     "aws_route53_resolver": {"query_name": lambda value: value.rstrip(".") or value},
@@ -92,9 +99,8 @@ def records_of(source: Source, path: Path) -> pa.Table:
     if source.format == "json":
         return raw_table(json.dumps(record) for record in json_records(text))
     if source.format == "lines":
-        kept = (
-            line for line in text.split("\n") if line and not (source.comments and line.startswith(source.comments))
-        )
+        read = read_lines(text.encode(), source.comments, begins=source.begins)
+        kept = [line for chunk in read.chunks for line in chunk.raw.to_pylist()]
         return raw_table(kept, key_time=KEY_TIME if source.syslog else None)
     header, *lines = text.splitlines()
     return raw_table(lines, header)

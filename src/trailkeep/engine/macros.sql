@@ -47,6 +47,23 @@ CREATE OR REPLACE TEMP MACRO epoch_ms_time(milliseconds) AS
 -- Epoch nanoseconds in text -> time; null where it is no number or out of range.
 CREATE OR REPLACE TEMP MACRO epoch_ns_time(nanoseconds) AS
     calendar_time(try(make_timestamptz(TRY_CAST(nanoseconds AS BIGINT) // 1000)));
+-- When a record was handed over, as far as anybody says so: its wrap, the key of its object; else now.
+CREATE OR REPLACE TEMP MACRO handed_over(envelope, key_time) AS coalesce(
+    epoch_ms_time(json_extract_string(envelope, '$.time')), iso_time(json_extract_string(envelope, '$.time')), key_time,
+    current_timestamp);
+
+-- A time whose text has no year -> time in UTC, or null: in the latest year that puts it no more than two days after
+-- `reference`. `format` is the rest of the text's, as strptime has it.
+CREATE OR REPLACE TEMP MACRO yearless_time(text, format, reference) AS list_filter(list_transform([1, 0, -1, -2, -3, -4],
+    lambda years: calendar_time(try_strptime((year(reference) + years) || ' ' || text || ' +0000', '%Y ' || format || ' %z'))
+), lambda moment: epoch_us(moment) <= epoch_us(reference) + 172_800_000_000)[1];
+
+-- `key=value key="quoted \"value\""` -> a JSON object of texts; text that is no pair is left out.
+CREATE OR REPLACE TEMP MACRO logfmt(text) AS coalesce(try(to_json(map(
+    regexp_extract_all(text, '([A-Za-z_][\w.-]*)=("(?:[^"\\]|\\.)*"|\S*)', 1),
+    list_transform(regexp_extract_all(text, '([A-Za-z_][\w.-]*)=("(?:[^"\\]|\\.)*"|\S*)', 2), lambda value:
+        CASE WHEN starts_with(value, '"') THEN replace(replace(value[2:-2], '\"', '"'), '\\', '\') ELSE value END)
+))), '{}'::JSON);
 
 -- When a record was handed over, as far as anybody says so: its wrap, the key of its object; else now.
 CREATE OR REPLACE TEMP MACRO handed_over(envelope, key_time) AS coalesce(

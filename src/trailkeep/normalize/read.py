@@ -22,7 +22,7 @@ from trailkeep.normalize.family import family
 from trailkeep.normalize.family import split as split_lines
 from trailkeep.normalize.formats import parquet
 from trailkeep.normalize.formats.delimited import Lines, first_lines, names_only, read_delimited, read_lines
-from trailkeep.normalize.formats.json_records import is_utf8, read_json, top_fields
+from trailkeep.normalize.formats.json_records import is_utf8, marks, read_json, top_fields
 from trailkeep.normalize.formats.json_salvage import JsonRecords
 from trailkeep.normalize.records import (
     BadPiece,
@@ -178,7 +178,7 @@ def _wrapped(obj: _Object, found: JsonRecords) -> list[ObjectRecords]:
 
 
 def _source_of(raws: Iterable[Slice], candidates: list[Source]) -> Source | None:
-    return next(filter(None, (recognise.by_fields(top_fields(raw), candidates) for raw in raws)), None)
+    return next(filter(None, (recognise.by_fields(marks(raw), candidates) for raw in raws)), None)
 
 
 def _described(fields: frozenset[str], plain: bytes) -> str:
@@ -220,7 +220,7 @@ def _lines(obj: _Object) -> list[ObjectRecords]:
         source = obj.named
     if source is None:
         return []
-    found = read_lines(obj.plain, source.comments, cut=not obj.whole)
+    found = read_lines(obj.plain, source.comments, not obj.whole, source.begins)
     read = _of_lines(obj, source, found)
     relatives = family(candidates) if source.syslog else []
     if len(relatives) < 2:
