@@ -20,7 +20,8 @@ ACCOUNT = {
     "access_analyzer_api": Account(unknown=5),  # answers of an API
     "alb": Account({"aws_alb_access": (19, 138)}),
     "apigateway": Account(unknown=7),
-    "app": Account({"web_access": (2, 69)}, unknown=9),  # logs of web servers among those of programs
+    # Logs of web servers and of the audit daemon among those of programs.
+    "app": Account({"web_access": (2, 69), "linux_auditd": (2, 40)}, unknown=7),
     "clb": Account({"aws_elb_classic": (2, 3)}),
     "cloudfront": Account({"aws_cloudfront": (11, 29_123)}),
     # Calls of AWS Config, and inputs of its rules.

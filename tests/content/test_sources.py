@@ -47,6 +47,16 @@ def url(request: str) -> str | None:
     return request.split(" ")[1] if request.endswith(("HTTP/1.0", "HTTP/1.1", "HTTP/2.0")) else None
 
 
+def plain(value: str) -> str:
+    return re.sub(r"\\(.)", r"\1", value)
+
+
+def pairs(text: str) -> list[str]:
+    """The values of `key=value` with spaces, tabs or ^ between them."""
+    text = text.split("|")[-1]
+    return [plain(value) for value in re.split(r"(?:^|[\s^]+)[\w.]+=", text)[1:]]
+
+
 def logfmt(text: str) -> list[str]:
     pairs = re.findall(r'[\w.-]+=(?:"((?:[^"\\]|\\.)*)"|(\S*))', text)
     return [(quoted or plain).replace('\\"', '"').replace("\\\\", "\\") for quoted, plain in pairs if quoted or plain]
@@ -61,10 +71,15 @@ def plugin_time(value: str) -> str:
 FORMS = {
     "aws_eks_authenticator": {"pairs": logfmt},
     "aws_lambda": {"head": str},
-    "aws_rds_mysql_audit": {"timestamp": plugin_time, "object": lambda value: value.removeprefix("'").removesuffix("'")},
+    "aws_rds_mysql_audit": {
+        "timestamp": plugin_time,
+        "object": lambda value: value.removeprefix("'").removesuffix("'"),
+    },
     "aws_rds_mysql_error": {"time": lambda value: iso(value.replace("  ", "T0").replace(" ", "T"))},
     "aws_rds_mysql_slow": {"time": lambda value: iso(value) if "T" in value else "2026-09-19T10:00:02Z"},
     "aws_rds_postgres": {"time": lambda value: iso(value.replace(" ", "T", 1).replace(" UTC", "Z"))},
+    "cef": {"message": pairs, "extension": pairs, "device_vendor": plain},
+    "leef": {"message": pairs, "attributes": pairs},
     "aws_route53_resolver": {"query_name": lambda value: value.rstrip(".") or value},
     "aws_alb_access": {"time": iso, "request_creation_time": iso, "request": url},
     "aws_cloudfront": {"date_time": lambda value: value.replace("\t", "T") + "Z", "cs_user_agent": unquoted},

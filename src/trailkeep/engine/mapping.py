@@ -137,8 +137,7 @@ def _matched(source: Source, shape: dict[str, Any]) -> exp.Expr:
         )
         for name in shape
     ]
-    first = _field_of_line(next(iter(source.shape)))
-    return exp.Case().when(first.neq(exp.Literal.string("")), exp.Struct(expressions=members))
+    return exp.Case().when(_field_of_line(source.filled).neq(exp.Literal.string("")), exp.Struct(expressions=members))
 
 
 def _field_of_line(name: str) -> exp.Expr:
@@ -227,7 +226,7 @@ def leaves(outputs: dict[str, exp.Expr], text: bool) -> Iterator[tuple[str, exp.
         if name + "?" in outputs:
             fallback = exp.column(name + "?", quoted=True)
             value = exp.func("coalesce", value, fallback) if name in outputs else fallback
-        if name.rpartition(".")[2].endswith("time"):
+        if name.endswith("time") and name != "metadata.original_time":  # which is text
             yield name, exp.func("epoch_ms", value)
             yield name + "_dt", exp.func("rfc3339", value.copy()) if text else value.copy()
         else:

@@ -18,6 +18,8 @@ from trailkeep.core.source import Source
 from trailkeep.normalize import recognise
 from trailkeep.normalize.decompress import decompress
 from trailkeep.normalize.envelopes import is_envelope
+from trailkeep.normalize.family import family
+from trailkeep.normalize.family import split as split_lines
 from trailkeep.normalize.formats import parquet
 from trailkeep.normalize.formats.delimited import Lines, first_lines, names_only, read_delimited, read_lines
 from trailkeep.normalize.formats.json_records import is_utf8, marks, read_json, top_fields
@@ -31,7 +33,7 @@ from trailkeep.normalize.records import (
     sha256s,
     to_table,
 )
-from trailkeep.normalize.wrapped import objects_of, unwrapped
+from trailkeep.normalize.wrapped import objects_of, parts, unwrapped
 
 __all__ = ["BadPiece", "Chunk", "ObjectRecords", "key_time", "read_object", "read_objects", "sha256s", "to_table"]
 
@@ -114,13 +116,13 @@ def _read(data: bytes, key: str, sources: Mapping[str, Source], forced: str | No
     if not obj.plain.lstrip(_BLANK):
         return [empty]
     if not _looks_json(obj.plain):
-        return [_text(obj)]
+        return _text(obj)
     found = _split(obj)
     if any(is_envelope(top_fields(raw)) for raw in islice(found.raws, _SAMPLE)):
         return _wrapped(obj, found)
     read = _json(obj, found)
     # Lines may begin with a bracket, too.
-    return [(_lines(obj) if read.kind == "unknown" else None) or read]
+    return (_lines(obj) if read.kind == "unknown" else []) or [read]
 
 
 def _split(obj: _Object, data: bytes | None = None) -> JsonRecords:
@@ -189,7 +191,7 @@ def _looks_json(plain: bytes) -> bool:
     return plain[:4096].lstrip(_BLANK)[:1] in (b"{", b"[")
 
 
-def _text(obj: _Object) -> ObjectRecords:
+def _text(obj: _Object) -> list[ObjectRecords]:
     candidates = obj.candidates("delimited")
 
     def header_source(line: str) -> Source | None:
@@ -202,23 +204,28 @@ def _text(obj: _Object) -> ObjectRecords:
         if (header := recognise.default_format(line)) and (source := header_source(header)):
             break
     if source is None and obj.named and obj.named.format == "json":
-        return _json(obj, _split(obj))  # damaged at its very beginning
+        return [_json(obj, _split(obj))]  # damaged at its very beginning
     if source is None:
-        return _lines(obj) or obj.unknown(recognise.seen(obj.plain))
+        return _lines(obj) or [obj.unknown(recognise.seen(obj.plain))]
     lines = read_delimited(obj.plain, header, lambda line: header_source(line) is source, cut=not obj.whole)
-    return _of_lines(obj, source, lines)
+    return [_of_lines(obj, source, lines)]
 
 
-def _lines(obj: _Object) -> ObjectRecords | None:
-    """The records of a source without headers, or None where no such source has such lines."""
+def _lines(obj: _Object) -> list[ObjectRecords]:
+    """The records of a source without headers, or of several of syslog; none where no source has such lines."""
     candidates = obj.candidates("lines")
     lines = list(first_lines(obj.plain, _SAMPLE))
     source = recognise.by_lines(lines, candidates)
     if source is None and obj.named in candidates and (obj.forced or recognise.comments_only(lines, obj.named)):
         source = obj.named
     if source is None:
-        return None
-    return _of_lines(obj, source, read_lines(obj.plain, source.comments, not obj.whole, source.begins))
+        return []
+    found = read_lines(obj.plain, source.comments, not obj.whole, source.begins)
+    read = _of_lines(obj, source, found)
+    relatives = family(candidates) if source.syslog else []
+    if len(relatives) < 2:
+        return [read]
+    return parts(read, split_lines(found.chunks, relatives, source)) or [read]
 
 
 def _of_lines(obj: _Object, source: Source, lines: Lines) -> ObjectRecords:
