@@ -48,6 +48,8 @@ def url(request: str) -> str | None:
 FORMS = {
     "aws_route53_resolver": {"query_name": lambda value: value.rstrip(".") or value},
     "aws_alb_access": {"time": iso, "request_creation_time": iso, "request": url},
+    "aws_alb_connection": {"time": iso},
+    "aws_alb_health": {"time": iso, "status": {"PASS": "1", "FAIL": "2"}.get},
     "aws_cloudfront": {"date_time": lambda value: value.replace("\t", "T") + "Z", "cs_user_agent": unquoted},
     "aws_elb_classic": {"time": iso, "request": url},
     "web_access": {"time": clf, "request": url},
