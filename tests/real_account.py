@@ -19,7 +19,7 @@ class Account(NamedTuple):
 ACCOUNT = {
     "access_analyzer_api": Account(unknown=5),  # answers of an API
     "alb": Account({"aws_alb_access": (19, 138)}),
-    "apigateway": Account(unknown=7),
+    "apigateway": Account({"aws_apigateway_access": (7, 110)}),
     "app": Account({"web_access": (2, 69)}, unknown=9),  # logs of web servers among those of programs
     "clb": Account({"aws_elb_classic": (2, 3)}),
     "cloudfront": Account({"aws_cloudfront": (11, 29_123)}),

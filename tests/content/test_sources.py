@@ -50,6 +50,7 @@ FORMS = {
     "aws_alb_access": {"time": iso, "request_creation_time": iso, "request": url},
     "aws_alb_connection": {"time": iso},
     "aws_alb_health": {"time": iso, "status": {"PASS": "1", "FAIL": "2"}.get},
+    "aws_apigateway_access": {"requestTime": clf, "time": iso, "requestTimeEpoch": str, "request_time_epoch": str},
     "aws_cloudfront": {"date_time": lambda value: value.replace("\t", "T") + "Z", "cs_user_agent": unquoted},
     "aws_cloudfront_json": {
         "cs(User-Agent)": unquoted,

@@ -143,6 +143,9 @@ CREATE OR REPLACE TEMP MACRO said(text) AS nullif(nullif(text, ''), '-');
 CREATE OR REPLACE TEMP MACRO blank_fields(doc) AS list_filter(json_keys(doc), lambda name:
     json_extract_string(doc, '/' || replace(replace(name, '~', '~0'), '/', '~1')) IN ('', '-'));
 
+-- The name of a field that counts where `first` says nothing.
+CREATE OR REPLACE TEMP MACRO unless(first, name) AS CASE WHEN said(first) IS NULL THEN name END;
+
 -- URL-encoded text decoded once, or as it is where it cannot be.
 CREATE OR REPLACE TEMP MACRO url_decoded(encoded) AS coalesce(try(url_decode(encoded)), encoded);
 

@@ -226,12 +226,17 @@ def _of_lines(obj: _Object, source: Source, lines: Lines) -> ObjectRecords:
 
 
 def _parquet(obj: _Object) -> ObjectRecords:
+    """Rows as lines, where these have a source, or as JSON records of the source whose fields the columns are."""
     file = parquet.open_parquet(obj.plain)
     names = parquet.field_names(file)
+    read = parquet.read_parquet
     source = recognise.by_fields(names, obj.candidates("delimited"))
     if source is None:
+        names, read = file.schema_arrow.names, parquet.read_parquet_json
+        source = recognise.by_fields(names, obj.candidates("json"))
+    if source is None:
         return obj.unknown(f"a Parquet file with the columns {', '.join(names[:12])}")
-    chunks, bad = parquet.read_parquet(obj.plain, file)
+    chunks, bad = read(obj.plain, file)
     if not chunks and not bad:
         return replace(obj.empty, source=source.name)
     return obj.events(source.name, chunks, bad)
