@@ -41,6 +41,10 @@ class Source(BaseModel):
         "field; the first group is never empty. Of fields, empty text and `-` are null",
     )
     comments: str | None = Field(default=None, description="of format lines: what lines begin with that are no records")
+    headless: dict[str, str] = Field(
+        default_factory=dict,
+        description="of format delimited: what a whole line matches that comes without a header -> the header it has",
+    )
     envelope: list[str] = Field(
         default_factory=list, description="of JSON: keys (or the one key) of the array that holds an object's records"
     )
@@ -83,6 +87,8 @@ class Source(BaseModel):
             raise ValueError("shape: names no field")
         if self.format != "lines" and (self.pattern or self.comments):
             raise ValueError("pattern, comments: only a source of lines has them")
+        if self.format != "delimited" and self.headless:
+            raise ValueError("headless: only a source of delimited text has it")
         return self
 
     @property
@@ -94,6 +100,11 @@ class Source(BaseModel):
     def line(self) -> re.Pattern[str]:
         """Of format lines: `whole_line`, to look at single lines with."""
         return re.compile(self.whole_line)
+
+    @cached_property
+    def headers(self) -> tuple[tuple[re.Pattern[str], str], ...]:
+        """Compiled `headless`."""
+        return tuple((re.compile(pattern), header) for pattern, header in self.headless.items())
 
     @cached_property
     def map_sql(self) -> str:

@@ -196,7 +196,7 @@ def _text(obj: _Object) -> ObjectRecords:
     for line in first_lines(obj.plain, _SAMPLE):
         if source := header_source(line):
             break
-        if (header := recognise.default_format(line)) and (source := header_source(header)):
+        if (header := recognise.default_header(line, candidates)) and (source := header_source(header)):
             break
     if source is None and obj.named and obj.named.format == "json":
         return _json(obj, _split(obj))  # damaged at its very beginning

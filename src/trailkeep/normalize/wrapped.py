@@ -102,7 +102,7 @@ def _recogniser(sources: Sequence[Source]) -> Callable[[Slice], Known | None]:
             source = recognise.by_fields(fields, kinds["json"])
             return Known(source.name) if source else None
         line = str(view, "utf-8")
-        header = recognise.default_format(line)
+        header = recognise.default_header(line, kinds["delimited"])
         if header and (source := recognise.by_fields(header.split(" "), kinds["delimited"])):
             return Known(source.name, header)
         source = recognise.by_lines([line], kinds["lines"])
