@@ -25,7 +25,7 @@ ACCOUNT = {
     "cloudfront": Account({"aws_cloudfront": (11, 29_123)}),
     # Calls of AWS Config, and inputs of its rules.
     "config": Account({"aws_config": (13, 15), "aws_cloudtrail": (1, 1)}, unknown=7),
-    "delivery_envelope": Account({"aws_cloudtrail": (1, 4)}, unknown=70),
+    "delivery_envelope": Account({"aws_cloudtrail": (1, 4), "aws_cloudwatch_alarm": (2, 2)}, unknown=68),
     "eks_audit": Account({"aws_eks_audit": (26, 31)}),
     "eventbridge": Account(unknown=5),
     "eventbridge_cloudtrail": Account({"aws_cloudtrail": (23, 23)}, unknown=1),  # one lacks its eventTime

@@ -59,6 +59,7 @@ FORMS = {
         "time": lambda value: None,
     },
     "aws_cloudfront_realtime": {"timestamp": lambda value: value.replace(".", ""), "cs_user_agent": unquoted},
+    "aws_cloudwatch_alarm": {"StateChangeTime": lambda value: shortened(value.replace("+0000", "Z"))},
     "aws_elb_classic": {"time": iso, "request": url},
     "web_access": {"time": clf, "request": url},
     "aws_nlb_tls": {"time": iso, "tls_connection_creation_time": iso},

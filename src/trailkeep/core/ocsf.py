@@ -44,6 +44,7 @@ def _class(uid: int, name: str, *attributes: str) -> OcsfClass:
 CLASSES = {
     c.uid: c
     for c in (
+        _class(0, "base_event", "api", "message"),
         _class(2002, "vulnerability_finding", "finding_info", "resources", "vulnerabilities"),
         _class(2003, "compliance_finding", "compliance", "finding_info", "remediation", "resources"),
         _class(2004, "detection_finding", "evidences", "finding_info", "remediation", "resources"),

@@ -101,6 +101,6 @@ FROM (
         coalesce(said(r.responseLength), said(r.response_length)) AS size,
         coalesce(said(r.responseLatency), said(r.response_latency)) AS latency,
         coalesce(said(r.wafResponseCode), said(r.waf_response_code)) AS waf,
-        CASE WHEN json_type(raw_data, '$.identity') = 'OBJECT' THEN json_extract(raw_data, '$.identity') END AS identity
+        try(CASE WHEN json_type(raw_data, '$.identity') = 'OBJECT' THEN json_extract(raw_data, '$.identity') END) AS identity
     FROM records
 )

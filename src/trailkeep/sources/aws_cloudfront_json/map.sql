@@ -51,7 +51,7 @@ SELECT
     list_filter([domain, said(r."primary-distribution-id")], lambda uid: uid IS NOT NULL) AS "resources[].uid",
     forwarded                                                       AS entity_texts,
 
-    leftover(json_merge_patch(raw_data, without_fields(list_concat(blank_fields(raw_data), [
+    leftover(try(json_merge_patch(raw_data, without_fields(list_concat(blank_fields(raw_data), [
         CASE
             WHEN epoch_ms_time(r."timestamp(ms)") IS NOT NULL THEN 'timestamp(ms)'
             WHEN epoch_time(r.timestamp) IS NOT NULL THEN 'timestamp'
@@ -69,7 +69,7 @@ SELECT
         CASE WHEN is_ip(r."s-ip") THEN 's-ip' END,
         CASE WHEN byte_count(r."cs-bytes") IS NOT NULL THEN 'cs-bytes' END,
         CASE WHEN byte_count(r."sc-bytes") IS NOT NULL THEN 'sc-bytes' END
-    ]))))                                                           AS unmapped
+    ])))))                                                         AS unmapped
 FROM (
     SELECT
         *,
