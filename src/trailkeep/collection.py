@@ -7,12 +7,13 @@ is acknowledged before its commit.
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from multiprocessing import get_context
 from multiprocessing.process import BaseProcess
+from typing import Any
 from uuid import uuid4
 
 from sqlalchemy.exc import DBAPIError
@@ -27,7 +28,7 @@ from trailkeep.ingest import recover, store, windows_of
 from trailkeep.lake.commit import Batch, intend
 from trailkeep.lake.compact import compact
 from trailkeep.lake.home import Home
-from trailkeep.lake.progress import KeptProgress, Progress, record_health, record_progress
+from trailkeep.lake.progress import KeptProgress, Progress, collector_rows, record_health, record_progress
 from trailkeep.lake.reconcile import abandon
 from trailkeep.pipeline import Settings, Worker
 
@@ -67,11 +68,12 @@ class Collection:
         self._say = say
         self._delay = delay
         self._feed = Feed(limit=int(config.commit.megabytes * 2 * 2**20))
+        before = {row["name"]: row for row in collector_rows(self._home.state)}
         self._contexts = {
             name: Context(
                 name=name,
                 feed=self._feed,
-                health=Health(name, each.type),
+                health=Health(name, each.type, **_counts(before.get(name, {}))),
                 aws=Aws(config.accounts, config.aws_endpoint),
                 kept=KeptProgress(self._home.state),
                 spool=self._home.spool / name,
@@ -122,6 +124,8 @@ class Collection:
                 self._tell_health()
                 if self._care is not None:
                     self._care.join()
+        health = [context.health for context in self._contexts.values()]
+        self.report.failed_collectors = [each.name for each in health if each.condition == "failed"]
         return self.report
 
     def _collect(self, name: str) -> None:
@@ -131,7 +135,6 @@ class Collection:
             self._config.collect[name].run(context)
         except Exception as error:  # noqa: BLE001 one collector's fault must not end the others; it is told
             context.health.failed(f"{type(error).__name__}: {error}")
-            self.report.failed_collectors.append(name)
             self._say(f"{name}: failed: {type(error).__name__}: {error}")
 
     def _store(self, worker: Worker, writer: str, deliveries: list[Delivery]) -> None:
@@ -222,6 +225,12 @@ class Collection:
         self._since_care = 0
         self._care = get_context("spawn").Process(target=_compact, args=(self._home,), daemon=True)
         self._care.start()
+
+
+def _counts(row: Mapping[str, Any]) -> dict[str, Any]:
+    """What goes on to be counted from where an earlier run ended."""
+    names = ("objects", "bytes", "records", "errors", "refused", "last_object", "last_error")
+    return {name: row[name] for name in names if name in row}
 
 
 def _compact(home: Home) -> None:

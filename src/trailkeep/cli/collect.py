@@ -12,7 +12,7 @@ import typer
 from trailkeep.cli import setup
 from trailkeep.cli.options import DEFAULT_HOME, DEFAULT_LIMIT_MB, HomeOption, LimitOption
 from trailkeep.cli.output import counted
-from trailkeep.collect.config import CollectConfig
+from trailkeep.collect.config import config_model
 from trailkeep.collection import Collected, Collection
 from trailkeep.core.errors import UsageError
 from trailkeep.core.yaml_file import load_yaml
@@ -43,7 +43,7 @@ def collect(
 
     Example: trailkeep collect --once
     """
-    told = load_yaml(config, CollectConfig, os.environ)
+    told = load_yaml(config, config_model(), os.environ)
     unknown = [name for name in names or [] if name not in told.collect]
     if unknown:
         raise UsageError(f"no collector {', '.join(unknown)} in {config}; there are: {', '.join(told.collect)}")
@@ -56,7 +56,7 @@ def collect(
     if redrive:
         print(f"{counted(redrive_all(lake.state), 'object')} to be tried again")
     with lake.exclusive("collect"):
-        settings = settings_of(lake, reading, matcher)
+        settings = settings_of(lake, reading, matcher, told.drop)
         run = Collection(settings, told, once=once, only=names, confirmed=yes, say=_say)
         for number in (signal.SIGINT, signal.SIGTERM):
             signal.signal(number, lambda *_: run.stop.set())
@@ -72,7 +72,8 @@ def _tell(report: Collected) -> None:
     done = report.counts
     print(
         f"{counted(done['records'], 'record')}: {done['stored']:,} stored, {done['duplicate']:,} already stored, "
-        f"{done['quarantined']:,} quarantined; {counted(done['commits'], 'commit')}"
+        f"{done['quarantined']:,} quarantined, {done['dropped']:,} dropped by rule; "
+        f"{counted(done['commits'], 'commit')}"
     )
     if done["recovered"]:
         print(f"{done['recovered']} batches of an interrupted run were finished first")

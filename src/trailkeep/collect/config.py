@@ -1,14 +1,16 @@
 """The part of trailkeep.yaml that says what to collect: found by type, one module a collector."""
 
+from collections.abc import Iterator
 from importlib import import_module
 from pathlib import Path
 from pkgutil import iter_modules
-from typing import Any
+from typing import Annotated, Any, Literal, Union, get_origin
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+from pydantic import BaseModel, ConfigDict, Field, create_model, model_validator
 
 from trailkeep.collect.aws import AwsAccount
 from trailkeep.collect.collector import CollectorConfig
+from trailkeep.core.drop import Drop
 
 
 class Commit(BaseModel):
@@ -30,47 +32,41 @@ class CollectConfig(BaseModel):
     sources: list[Path] = Field(default_factory=list, description="folders of sources of your own")
     rules: list[Path] = Field(default_factory=list, description="rules instead of the shipped ones")
     accounts: dict[str, AwsAccount] = Field(default_factory=dict)
-    aws_endpoint: str | None = Field(default=None, description="endpoint of all AWS services, for tests")
+    aws_endpoint: str | None = Field(default=None, description="endpoint of all AWS services, such as an emulator's")
     spool_mb: int = Field(default=2048, ge=16, description="most megabytes that wait on disk before senders must wait")
     commit: Commit = Commit()
-    collect: dict[str, CollectorConfig] = Field(min_length=1)
-
-    @field_validator("collect", mode="before")
-    @classmethod
-    def _by_type(cls, value: Any) -> Any:
-        if not isinstance(value, dict):
-            return value
-        return {name: _collector(name, each) for name, each in value.items()}
+    drop: list[Drop] = Field(default_factory=list, description="what is not kept, counted all the same")
+    collect: dict[str, CollectorConfig] = Field(default_factory=dict)
 
     @model_validator(mode="after")
     def _accounts_exist(self) -> "CollectConfig":
         for name, each in self.collect.items():
-            for field in ("account", "bucket_account"):
-                account = getattr(each, field, None)
+            for key in ("account", "bucket_account"):
+                account = getattr(each, key, None)
                 if account is not None and account not in self.accounts:
                     known = ", ".join(self.accounts) or "none"
-                    raise ValueError(f"collect.{name}.{field}: no account {account!r} in accounts; there are: {known}")
+                    raise ValueError(f"collect.{name}.{key}: no account {account!r} in accounts; there are: {known}")
         return self
 
 
+def config_model() -> type[CollectConfig]:
+    """CollectConfig with every type of collector there is."""
+    each: Any = Annotated[Union[tuple(types().values())], Field(discriminator="type")]  # noqa: UP007 built at run time
+    collect: Any = (dict[str, each], Field(min_length=1))
+    return create_model("CollectConfig", __base__=CollectConfig, collect=collect)
+
+
 def types() -> dict[str, type[CollectorConfig]]:
-    """Type -> configuration of every collector there is."""
+    """Type -> configuration of every collector there is, found by location."""
     package = import_module("trailkeep.collect")
     for module in iter_modules(package.__path__, "trailkeep.collect."):
         import_module(module.name)
-    found = {}
-    waiting = [CollectorConfig]
-    while waiting:
-        for kind in waiting.pop().__subclasses__():
-            waiting.append(kind)
-            if "Literal" in str(kind.model_fields["type"].annotation):
-                found[kind.model_fields["type"].annotation.__args__[0]] = kind  # type: ignore[union-attr]
-    return dict(sorted(found.items()))
+    return {str(kind.model_fields["type"].annotation.__args__[0]): kind for kind in _kinds(CollectorConfig)}  # type: ignore[union-attr]
 
 
-def _collector(name: object, value: object) -> CollectorConfig:
-    known = types()
-    kind = value.get("type") if isinstance(value, dict) else None
-    if kind not in known:
-        raise ValueError(f"{name}: type {kind!r}; one of {', '.join(known)}")
-    return known[kind].model_validate(value)
+def _kinds(kind: type[CollectorConfig]) -> Iterator[type[CollectorConfig]]:
+    """The subclasses that name a type."""
+    for inner in sorted(kind.__subclasses__(), key=lambda each: each.__name__):
+        if get_origin(inner.model_fields["type"].annotation) is Literal:
+            yield inner
+        yield from _kinds(inner)

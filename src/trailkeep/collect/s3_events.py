@@ -27,6 +27,7 @@ class S3Object:
     region: str | None = None
     version: str | None = None
     size: int | None = None
+    etag: str | None = None
     time: float | None = None
 
     @property

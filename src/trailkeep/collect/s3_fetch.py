@@ -50,7 +50,7 @@ def _fetch(client: Any, wanted: S3Object, path: Path, limit: int) -> LogFile:
         path=path,
         key=wanted.url,
         size=got,
-        version=wanted.version or answer.get("VersionId") or answer["ETag"].strip('"'),
+        version=answer["ETag"].strip('"'),  # which a listing tells, too
         user_metadata=answer.get("Metadata", {}),
     )
 

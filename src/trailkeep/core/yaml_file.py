@@ -68,9 +68,10 @@ def _fault(path: Path, tree: yaml.Node | None, error: Any) -> Fault:
         if inner is not None:
             line, node = inner
             named.append(str(part))
-        elif error["loc"][-1] == part:
-            named.append(str(part))
-    return Fault(path, line, f"{'.'.join(named) or 'the file'}: {error['msg'].removeprefix('Value error, ')}")
+    if error["type"] == "missing":
+        named.append(str(error["loc"][-1]))
+    message = "no such key" if error["type"] == "extra_forbidden" else error["msg"].removeprefix("Value error, ")
+    return Fault(path, line, f"{'.'.join(named) or 'the file'}: {message}")
 
 
 def _member(node: yaml.Node | None, part: object) -> tuple[int, yaml.Node] | None:
