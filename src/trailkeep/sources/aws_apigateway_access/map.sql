@@ -49,8 +49,8 @@ SELECT
     [user_arn, coalesce(r.webaclArn, r.webacl_arn)]                 AS entity_texts,
 
     leftover(try(json_merge_patch(
-        raw_data,
-        without_fields(list_concat(blank_fields(raw_data), [
+        doc,
+        without_fields(list_concat(blank_fields(doc), [
             -- Of what is there under two names, the first is the event's; of the times, the exactest.
             CASE
                 WHEN exact IS NOT NULL THEN unless(r.requestTimeEpoch, 'request_time_epoch')
@@ -75,7 +75,7 @@ SELECT
             CASE WHEN TRY_CAST(latency AS BIGINT) IS NOT NULL THEN 'responseLatency' END,
             CASE WHEN TRY_CAST(latency AS BIGINT) IS NOT NULL THEN unless(r.responseLatency, 'response_latency') END
         ])),
-        without_inner(raw_data, 'identity', list_concat(
+        without_inner(doc, 'identity', list_concat(
             blank_fields(identity),
             CASE WHEN len(blank_fields(json_extract(identity, '$.client_cert'))) = len(json_keys(identity, '$.client_cert'))
                 THEN ['client_cert'] ELSE [] END
@@ -84,6 +84,7 @@ SELECT
 FROM (
     SELECT
         *,
+        CASE WHEN json_type(doc, '$.identity') = 'OBJECT' THEN json_extract(doc, '$.identity') END AS identity,
         epoch_ms_time(coalesce(r.requestTimeEpoch, r.request_time_epoch)) AS exact,
         coalesce(
             epoch_ms_time(coalesce(r.requestTimeEpoch, r.request_time_epoch)), clf_time(r.requestTime),
@@ -100,7 +101,6 @@ FROM (
         coalesce(said(r.status), said(r.status_code)) AS status,
         coalesce(said(r.responseLength), said(r.response_length)) AS size,
         coalesce(said(r.responseLatency), said(r.response_latency)) AS latency,
-        coalesce(said(r.wafResponseCode), said(r.waf_response_code)) AS waf,
-        try(CASE WHEN json_type(raw_data, '$.identity') = 'OBJECT' THEN json_extract(raw_data, '$.identity') END) AS identity
-    FROM records
+        coalesce(said(r.wafResponseCode), said(r.waf_response_code)) AS waf
+    FROM (SELECT *, try(raw_data::JSON) AS doc FROM records)
 )

@@ -51,7 +51,7 @@ SELECT
     list_filter([domain, said(r."primary-distribution-id")], lambda uid: uid IS NOT NULL) AS "resources[].uid",
     forwarded                                                       AS entity_texts,
 
-    leftover(try(json_merge_patch(raw_data, without_fields(list_concat(blank_fields(raw_data), [
+    leftover(try(json_merge_patch(doc, without_fields(list_concat(blank_fields(doc), [
         CASE
             WHEN epoch_ms_time(r."timestamp(ms)") IS NOT NULL THEN 'timestamp(ms)'
             WHEN epoch_time(r.timestamp) IS NOT NULL THEN 'timestamp'
@@ -73,6 +73,7 @@ SELECT
 FROM (
     SELECT
         *,
+        try(raw_data::JSON) AS doc,
         coalesce(
             epoch_ms_time(r."timestamp(ms)"), epoch_time(r.timestamp), iso_time(r.date || 'T' || r.time || 'Z')
         ) AS moment,

@@ -36,7 +36,9 @@ SELECT
     leftover(try(json_merge_patch(
         raw_data,
         without_fields([
-            'alarmName', 'AlarmName', 'AlarmArn', 'AWSAccountId', 'NewStateValue', 'NewStateReason', 'StateChangeTime',
+            'alarmName', unless(r.alarmName, 'AlarmName'), 'AlarmArn', 'AWSAccountId',
+            unless(r.state.value, 'NewStateValue'), unless(r.state.reason, 'NewStateReason'),
+            unless(r.state.timestamp, 'StateChangeTime'),
             CASE WHEN json_extract_string(r.configuration, '$.description') IS NULL THEN 'AlarmDescription' END
         ]),
         without_inner(raw_data, 'state', ['value', 'reason']),
