@@ -62,6 +62,10 @@ class Source(BaseModel):
         description="of format lines: a regular expression for the begin of a record's first line; lines that do not "
         "begin so belong to the record above",
     )
+    headless: dict[str, str] = Field(
+        default_factory=dict,
+        description="of format delimited: what a whole line matches that comes without a header -> the header it has",
+    )
     envelope: list[str] = Field(
         default_factory=list, description="of JSON: keys (or the one key) of the array that holds an object's records"
     )
@@ -106,6 +110,8 @@ class Source(BaseModel):
             raise ValueError("shape: names no field")
         if self.format != "lines" and (self.pattern or self.comments or self.begins or self.syslog):
             raise ValueError("pattern, comments, begins, syslog: only a source of lines has them")
+        if self.format != "delimited" and self.headless:
+            raise ValueError("headless: only a source of delimited text has it")
         return self
 
     @property
@@ -137,6 +143,11 @@ class Source(BaseModel):
             else:
                 records.append(line)
         return any(self.line.search(record) and wanted.search(record) for record in records)
+
+    @cached_property
+    def headers(self) -> tuple[tuple[re.Pattern[str], str], ...]:
+        """Compiled `headless`."""
+        return tuple((re.compile(pattern), header) for pattern, header in self.headless.items())
 
     @cached_property
     def map_sql(self) -> str:

@@ -180,6 +180,28 @@ END;
 -- What patches have left of a record as `unmapped`; null where that is nothing.
 CREATE OR REPLACE TEMP MACRO leftover(patched) AS nullif(patched::VARCHAR, '{}')::JSON;
 
+-- Text that says something; null where it is empty or `-`.
+CREATE OR REPLACE TEMP MACRO said(text) AS nullif(nullif(text, ''), '-');
+
+-- The top-level fields of a JSON record that say nothing: empty text or `-`.
+CREATE OR REPLACE TEMP MACRO blank_fields(doc) AS list_filter(json_keys(doc), lambda name:
+    json_extract_string(doc, '/' || replace(replace(name, '~', '~0'), '/', '~1')) IN ('', '-'));
+
+-- The name of a field that counts where `first` says nothing.
+CREATE OR REPLACE TEMP MACRO unless(first, name) AS CASE WHEN said(first) IS NULL THEN name END;
+
+-- URL-encoded text decoded once, or as it is where it cannot be.
+CREATE OR REPLACE TEMP MACRO url_decoded(encoded) AS coalesce(try(url_decode(encoded)), encoded);
+
+-- The URL that a viewer asked CloudFront for, put together of its parts; null where there are none.
+CREATE OR REPLACE TEMP MACRO viewer_url(scheme, host, path, query) AS
+    nullif(coalesce(scheme || '://' || host, '') || coalesce(path, '') || coalesce('?' || query, ''), '');
+
+-- The addresses in an X-Forwarded-For header. Between them stand a comma and a space, which CloudFront writes as \x20 or
+-- %20.
+CREATE OR REPLACE TEMP MACRO forwarded_ips(header) AS
+    list_filter(regexp_split_to_array(header, ',|\\x20|%20| '), lambda address: is_ip(address));
+
 -- The activity of OCSF's HTTP Activity that a method is.
 CREATE OR REPLACE TEMP MACRO http_activity(method) AS CASE method
     WHEN 'CONNECT' THEN 1 WHEN 'DELETE' THEN 2 WHEN 'GET' THEN 3 WHEN 'HEAD' THEN 4 WHEN 'OPTIONS' THEN 5

@@ -201,7 +201,7 @@ def _text(obj: _Object) -> list[ObjectRecords]:
     for line in first_lines(obj.plain, _SAMPLE):
         if source := header_source(line):
             break
-        if (header := recognise.default_format(line)) and (source := header_source(header)):
+        if (header := recognise.default_header(line, candidates)) and (source := header_source(header)):
             break
     if source is None and obj.named and obj.named.format == "json":
         return [_json(obj, _split(obj))]  # damaged at its very beginning
@@ -236,12 +236,17 @@ def _of_lines(obj: _Object, source: Source, lines: Lines) -> ObjectRecords:
 
 
 def _parquet(obj: _Object) -> ObjectRecords:
+    """Rows as lines, where these have a source, or as JSON records of the source whose fields the columns are."""
     file = parquet.open_parquet(obj.plain)
     names = parquet.field_names(file)
+    read = parquet.read_parquet
     source = recognise.by_fields(names, obj.candidates("delimited"))
     if source is None:
+        names, read = file.schema_arrow.names, parquet.read_parquet_json
+        source = recognise.by_fields(names, obj.candidates("json"))
+    if source is None:
         return obj.unknown(f"a Parquet file with the columns {', '.join(names[:12])}")
-    chunks, bad = parquet.read_parquet(obj.plain, file)
+    chunks, bad = read(obj.plain, file)
     if not chunks and not bad:
         return replace(obj.empty, source=source.name)
     return obj.events(source.name, chunks, bad)
