@@ -37,6 +37,15 @@ def iso(value: str) -> str:
     return value.rstrip("Z").rstrip("0").rstrip(".") + "Z" if "." in value else value.rstrip("Z") + "Z"
 
 
+def utc(value: str) -> str:
+    return value.replace("+00:00", "Z")
+
+
+def spoken(value: str) -> str:
+    moment = datetime.strptime(value, "%b %d, %Y, %I:%M:%S %p")
+    return moment.isoformat() + "Z"
+
+
 def unquoted(value: str) -> str:
     return value if "%FF" in value else unquote(value)
 
@@ -46,6 +55,11 @@ def url(request: str) -> str | None:
 
 
 FORMS = {
+    "aws_access_analyzer": {"createdAt": utc},
+    "aws_inspector": {
+        name: lambda value: value if "T" in value else spoken(value)
+        for name in ("firstObservedAt", "lastObservedAt", "updatedAt")
+    },
     "aws_route53_resolver": {"query_name": lambda value: value.rstrip(".") or value},
     "aws_alb_access": {"time": iso, "request_creation_time": iso, "request": url},
     "aws_cloudfront": {"date_time": lambda value: value.replace("\t", "T") + "Z", "cs_user_agent": unquoted},
