@@ -60,6 +60,10 @@ FORMS = {
         name: lambda value: value if "T" in value else spoken(value)
         for name in ("firstObservedAt", "lastObservedAt", "updatedAt")
     },
+    "ocsf": {
+        "raw_data": lambda value: None,
+        "time_dt": lambda value: iso(value.replace(" ", "T")) if " " in value else value,
+    },
     "aws_route53_resolver": {"query_name": lambda value: value.rstrip(".") or value},
     "aws_alb_access": {"time": iso, "request_creation_time": iso, "request": url},
     "aws_cloudfront": {"date_time": lambda value: value.replace("\t", "T") + "Z", "cs_user_agent": unquoted},

@@ -52,6 +52,11 @@ CREATE OR REPLACE TEMP MACRO epoch_time(seconds) AS calendar_time(try(to_timesta
 CREATE OR REPLACE TEMP MACRO epoch_ms_time(milliseconds) AS
     calendar_time(try(make_timestamptz(TRY_CAST(milliseconds AS BIGINT) * 1000)));
 
+-- A time of an OCSF event: its number, milliseconds or (as some write it) seconds since 1970, else one of its texts.
+CREATE OR REPLACE TEMP MACRO ocsf_time(number, words) AS coalesce(
+    CASE WHEN abs(TRY_CAST(number AS DOUBLE)) < 1e11 THEN epoch_time(number) ELSE epoch_ms_time(number) END,
+    iso_time(number), iso_time(words));
+
 -- A request's method as OCSF 1.5.0 knows them, or null.
 CREATE OR REPLACE TEMP MACRO http_method(method) AS
     CASE WHEN method IN ('CONNECT', 'DELETE', 'GET', 'HEAD', 'OPTIONS', 'POST', 'PUT', 'TRACE') THEN method END;
