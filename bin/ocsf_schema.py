@@ -1,4 +1,4 @@
-"""The OCSF schema of the development packages in, src/trailkeep/core/ocsf_schema.json out: what conform.py needs of it."""
+"""The OCSF schema of the development packages in, src/trailkeep/core/ocsf_schema.json out: what conform.py needs."""
 
 import json
 from pathlib import Path

@@ -63,13 +63,15 @@ class Sink(Protocol):
 class Reading:
     """How to read: the sources there are, one to insist on, the most bytes an object may unpack to.
 
-    `cache` is a folder for what is costly to make and can be made again.
+    `cache` is a folder for what is costly to make and can be made again. `keep_unknown`: what is not recognised goes to
+    the quarantine, because nobody else has it.
     """
 
     sources: Mapping[str, Source]
     source: str | None = None
     limit: int = DEFAULT_LIMIT
     cache: Path | None = None
+    keep_unknown: bool = False
 
 
 class Intake:
@@ -98,9 +100,19 @@ class Intake:
                 self._sink.failed(file.key, file.error)
             elif digest in known:
                 for entry in known[digest]:
-                    self._sink.duplicate(replace(entry, key=file.key + part_of(entry)))
+                    again = replace(entry, key=file.key + part_of(entry), version=file.version)
+                    self._sink.duplicate(replace(again, user_metadata=dict(file.user_metadata)))
             else:
                 self._read(file, digest)
+
+    def refuse(self, group: Iterable[Fetched], reason: str) -> None:
+        """Do not read a group of fetched objects: their bytes are bad pieces, for `reason`."""
+        for file in group:
+            digest = sha256(file.data).hexdigest()
+            if file.error:
+                self._sink.failed(file.key, file.error)
+            elif digest not in self._sink.known([digest]):
+                self._open(file, _refused(file, self._reading.source, digest, reason), digest)
 
     def put(self, entry: ObjectEntry, records: ObjectRecords) -> None:
         """Records of an object that was read: bad pieces to the sink, good records to the mapper."""
@@ -137,13 +149,13 @@ class Intake:
             else:
                 objects = read_objects(file.data, file.key, how.sources, source=how.source, limit=how.limit)
         except InputError as error:
-            # Nothing can be said of its content, so the bytes as fetched stand for it.
-            whole = BadPiece(0, None, str(error), file.data)
-            objects = [ObjectRecords(how.source, "refused", "", stored_sha256, len(file.data), 0, bad=[whole])]
+            objects = [_refused(file, how.source, stored_sha256, str(error))]
         for records in objects:
             self._open(file, records, stored_sha256)
 
     def _open(self, file: Fetched, records: ObjectRecords, stored_sha256: str) -> None:
+        if records.kind == "unknown" and self._reading.keep_unknown:
+            records = _refused(file, None, stored_sha256, records.reason)
         if records.kind == "unknown":
             self._sink.unrecognised(file.key, records.reason)
             return
@@ -156,6 +168,8 @@ class Intake:
             size=records.size,
             kind=records.kind,
             source=records.source,
+            version=file.version,
+            user_metadata=dict(file.user_metadata),
             content=file.data if records.kind == "digest" else None,
             records=records.count + len(records.bad),
             reason=records.reason or None,
@@ -170,6 +184,12 @@ def part_of(entry: ObjectEntry) -> str:
     """What follows the file's key in that of an object, where the file holds objects of several sources."""
     part = f"#{entry.source}"
     return part if entry.key.endswith(part) else ""
+
+
+def _refused(file: Fetched, source: str | None, stored_sha256: str, reason: str) -> ObjectRecords:
+    """An object of whose content nothing can be said: its bytes as fetched stand for it."""
+    whole = BadPiece(0, None, reason, file.data)
+    return ObjectRecords(source, "refused", "", stored_sha256, len(file.data), 0, bad=[whole])
 
 
 def _of_archive(archive: Archive, stored_sha256: str) -> ObjectRecords:

@@ -81,6 +81,14 @@ class Worker:
             give_back()
         return outcome
 
+    def refuse(self, batch_id: str, files: list[LogFile], reason: str) -> Outcome:
+        """Put `files` into the quarantine, unread."""
+        maker = ShardMaker(self, batch_id, 0)
+        intake = Intake(self.settings.reading, self.mapper, maker)
+        for group in fetch(files):
+            intake.refuse(group, reason)
+        return maker.close()
+
     def detect(self, source: str, events: pa.Table) -> pa.Table | None:
         """The signals that the rules raise on mapped events, as rows of the events table; None if there are none."""
         matcher = self.settings.matcher

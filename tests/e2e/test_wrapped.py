@@ -15,6 +15,10 @@ from trailkeep.lake.home import open_home
 from trailkeep.lake.tables import events_table
 
 
+def polled(*bodies: str) -> bytes:
+    return json.dumps({"Messages": [{"MessageId": f"m{n}", "Body": body} for n, body in enumerate(bodies)]}).encode()
+
+
 def watch(*messages: str) -> bytes:
     events = [{"id": str(n), "timestamp": 1709294400000 + n, "message": text} for n, text in enumerate(messages)]
     head = {"messageType": "DATA_MESSAGE", "owner": "999922223333", "logGroup": "g", "logStream": "s"}
@@ -26,7 +30,7 @@ FLOW, CALL = flow(1).decode(), json.dumps(record(1))
 
 def test_several_sources_in_one_file(trailkeep: Program, tmp_path: Path) -> None:
     path, lake = tmp_path / "x.gz", tmp_path / "lake"
-    path.write_bytes(packed(watch(FLOW, CALL, "hello", FLOW)))
+    path.write_bytes(packed(polled(FLOW, CALL, "hello", FLOW)))
     done = ingest(trailkeep, path, lake)
     assert done.code == 1
     assert "1 file, 4 records: 3 stored, 0 already stored, 1 quarantined" in done.out
@@ -38,12 +42,12 @@ def test_several_sources_in_one_file(trailkeep: Program, tmp_path: Path) -> None
     again = ingest(trailkeep, path, lake)
     assert again.code == 0
     assert "0 stored, 4 already stored" in again.out
-    (tmp_path / "y").write_bytes(watch(FLOW, CALL, "hello", FLOW))
+    (tmp_path / "y").write_bytes(polled(FLOW, CALL, "hello", FLOW))
     assert "0 stored, 4 already stored" in ingest(trailkeep, tmp_path / "y", lake).out
     assert picture(lake).events == found.events
     sql = "SELECT source, envelope FROM events WHERE source NOT LIKE 'trailkeep%' ORDER BY 1"
     for row in rows(trailkeep("sql", sql, "--home", lake, "--format", "jsonl")):
-        assert json.loads(row["envelope"])["account"] == "999922223333"
+        assert json.loads(row["envelope"])["wraps"] == ["sqs"]
     assert len(trailkeep("normalize", path).out.splitlines()) == 3
 
 

@@ -108,9 +108,30 @@ def test_a_class_has_what_it_demands() -> None:
 
 
 NAMES = st.sampled_from(
-    ["actor", "user", "device", "src_endpoint", "ip", "uid", "name", "type_id", "process", "pid", "metadata", "profiles",
-     "cloud", "unmapped", "time_dt", "end_time", "activity_id", "resources", "evidences", "finding_info", "unheard_of"]
-)  # fmt: skip
+    [
+        "actor",
+        "user",
+        "device",
+        "src_endpoint",
+        "ip",
+        "uid",
+        "name",
+        "type_id",
+        "process",
+        "pid",
+        "metadata",
+        "profiles",
+        "cloud",
+        "unmapped",
+        "time_dt",
+        "end_time",
+        "activity_id",
+        "resources",
+        "evidences",
+        "finding_info",
+        "unheard_of",
+    ]
+)
 VALUES = st.recursive(
     st.none() | st.booleans() | st.integers(-5, 200) | st.floats(allow_nan=False) | st.sampled_from(["x", "", "::1"]),
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(NAMES, inner, max_size=4),

@@ -132,15 +132,22 @@ def test_a_control_message_holds_no_records(read: Any) -> None:
 
 def test_several_sources_are_several_objects(read: Any) -> None:
     data = watch(FLOW, A.decode(), "hello", FLOW)
-    flows, calls = read(data)
+    flows, calls, other = read(data)
     assert (flows.source, flows.part, [n for _, n, _ in rows(flows)]) == ("aws_vpc_flow", "#aws_vpc_flow", [0, 3])
     assert (calls.source, calls.part, [n for _, n, _ in rows(calls)]) == ("aws_cloudtrail", "#aws_cloudtrail", [1])
-    assert len({flows.sha256, calls.sha256}) == 2
-    assert [r.sha256 for r in read(gzip.compress(data))] == [flows.sha256, calls.sha256]
-    ((piece),) = flows.bad
-    assert (piece.record_no, piece.reason, piece.data) == (2, "not recognised: begins with 'hello'", b"hello")
-    assert json.loads(piece.envelope)["log_group"] == "g"
-    assert calls.bad == []
+    assert (other.source, [n for _, n, _ in rows(other)]) == ("aws_cloudwatch_logs", [2])
+    assert len({flows.sha256, calls.sha256, other.sha256}) == 3
+    assert [r.sha256 for r in read(gzip.compress(data))] == [flows.sha256, calls.sha256, other.sha256]
+
+
+def test_what_no_source_knows_is_kept(read: Any) -> None:
+    (records,) = read(polled(A, b"hello", b'{"a": 1}'))
+    assert records.count == 1
+    assert [(piece.record_no, piece.reason, piece.data) for piece in records.bad] == [
+        (1, "not recognised: begins with 'hello'", b"hello"),
+        (2, "not recognised: a JSON record with the fields a", b'{"a": 1}'),
+    ]
+    assert json.loads(records.bad[0].envelope) == {"id": "q", "wraps": ["sqs"]}
 
 
 def test_what_cannot_be_opened_is_kept(read: Any) -> None:

@@ -20,7 +20,6 @@ OURS = ("cloudtrail", "vpcflow", "cloudtrail_digest")
 REFUSED = {
     "cloudtrail/cloudgrep/bad_cloudtrail.json": "no JSON record can be read",  # cut inside its only record
     "cloudtrail/opensearch_security_analytics/cloudtrail-sample.json": "event_name",  # renamed
-    "cloudtrail/plaso/aws_cloudtrail.jsonl": "CloudTrailEvent",  # answers of the LookupEvents API
     "cloudtrail/splunk_security_content/example_logs_even.jsonl": "example_log",  # events as text inside
 }
 

@@ -14,7 +14,6 @@ from trailkeep.cli.options import (
     DEFAULT_LIMIT_MB,
     HomeOption,
     LimitOption,
-    PathsArgument,
     RulesOption,
     SourceOption,
     SourcesOption,
@@ -23,6 +22,7 @@ from trailkeep.cli.options import (
 )
 from trailkeep.cli.output import counted
 from trailkeep.collect.files import LogFile, find_files
+from trailkeep.core.errors import UsageError
 from trailkeep.ingest import BATCH_BYTES, Report
 from trailkeep.ingest import ingest as ingest_files
 from trailkeep.lake.entries import ObjectEntry
@@ -30,10 +30,11 @@ from trailkeep.lake.home import create_home
 from trailkeep.pipeline import settings_of
 
 SHOWN = 20
+ASK_ABOVE_GB = 10
 
 
 def ingest(
-    paths: PathsArgument,
+    paths: Annotated[list[str], typer.Argument(help="Files, folders, globs or s3://bucket/prefix.", metavar="PATH...")],
     home: HomeOption = DEFAULT_HOME,
     source: SourceOption = None,
     sources: SourcesOption = None,
@@ -43,12 +44,13 @@ def ingest(
     limit_mb: LimitOption = DEFAULT_LIMIT_MB,
     batch_mb: Annotated[float, typer.Option(help="Raw megabytes in one commit.", min=0.01, max=1 << 20)] = BATCH_BYTES
     / 2**20,
+    yes: Annotated[bool, typer.Option("--yes", help=f"Agree to fetch more than {ASK_ABOVE_GB} GB from S3.")] = False,
 ) -> None:
     """Store log files: recognise, map, run rules, commit. Exactly once, however often it is run.
 
     Example: trailkeep ingest AWSLogs/ --home lake
     """
-    files = find_files(paths)
+    files = _found(paths, yes)
     reading = setup.reading_of(sources, source, limit_mb)
     pack = None if no_rules else setup.rules_of(rules)
     lake = create_home(home)
@@ -65,6 +67,23 @@ def ingest(
         )
     tell(report, files)
     raise typer.Exit(0 if report.clean else 1)
+
+
+def _found(paths: list[str], yes: bool) -> list[LogFile]:
+    """The files behind `paths`, of which some may be in S3: what these cost is said first."""
+    local = [path for path in paths if not path.startswith("s3://")]
+    files = find_files(local) if local else []
+    far = [path for path in paths if path.startswith("s3://")]
+    if far:
+        from trailkeep.collect.s3_files import find_objects  # it takes long to import
+
+        for url in far:
+            objects, estimate = find_objects(url)
+            print(f"{url}: {estimate}", file=sys.stderr)
+            if estimate.bytes > ASK_ABOVE_GB * 1e9 and not yes:
+                raise UsageError(f"{url}: more than {ASK_ABOVE_GB} GB: agree to it by --yes, or name a longer prefix")
+            files += objects
+    return files
 
 
 def tell(report: Report, files: list[LogFile]) -> None:

@@ -13,6 +13,7 @@ from trailkeep.core.errors import TrailkeepError, UsageError
 _COMMANDS = {
     "demo": "demo:demo",
     "ingest": "ingest:ingest",
+    "collect": "collect:collect",
     "normalize": "normalize:normalize",
     "hunt": "hunt:hunt",
     "search": "query:search",

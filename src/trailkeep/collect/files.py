@@ -2,8 +2,10 @@
 
 import glob
 import re
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from collections import deque
+from collections.abc import Iterable, Iterator, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from trailkeep.core.errors import UsageError
@@ -15,6 +17,7 @@ _EXPANSION = 10
 _COMPRESSED = (".gz", ".tgz", ".bz2", ".zst", ".zip", ".parquet")
 _GROUP_BYTES = 4 << 20
 _GROUP_FILES = 64
+_AHEAD = 8
 
 
 @dataclass(frozen=True)
@@ -24,11 +27,22 @@ class LogFile:
     path: Path
     key: str
     size: int
+    version: str | None = None  # of an object in S3: its version or ETag
+    user_metadata: Mapping[str, str] = field(default_factory=dict)
+    remote = False  # whether it lies on another machine
 
     @property
     def raw_size(self) -> int:
         """About how large the content will be."""
-        return self.size * (_EXPANSION if self.path.suffix in _COMPRESSED else 1)
+        return self.size * (_EXPANSION if self.key.endswith(_COMPRESSED) else 1)
+
+    def fetch(self) -> Fetched:
+        """Its bytes, or why there are none."""
+        try:
+            data = self.path.read_bytes()
+        except OSError as error:
+            return Fetched(self.key, b"", f"cannot be read: {error.strerror}")
+        return Fetched(self.key, data, version=self.version, user_metadata=self.user_metadata)
 
 
 def find_files(patterns: list[str]) -> list[LogFile]:
@@ -74,15 +88,19 @@ def shares(files: list[LogFile], count: int) -> list[list[LogFile]]:
 
 
 def fetch(files: list[LogFile]) -> Iterator[list[Fetched]]:
-    """The bytes of `files` in groups that are small in memory."""
-    return grouped(map(_fetched, files))
+    """The bytes of `files` in groups that are small in memory; those far away are fetched ahead of their use."""
+    return grouped(_ahead(files) if any(file.remote for file in files) else (file.fetch() for file in files))
 
 
-def _fetched(file: LogFile) -> Fetched:
-    try:
-        return Fetched(file.key, file.path.read_bytes())
-    except OSError as error:
-        return Fetched(file.key, b"", f"cannot be read: {error.strerror}")
+def _ahead(files: list[LogFile]) -> Iterator[Fetched]:
+    waiting: deque[Future[Fetched]] = deque()
+    with ThreadPoolExecutor(_AHEAD) as pool:
+        for file in files:
+            waiting.append(pool.submit(file.fetch))
+            if len(waiting) > _AHEAD:
+                yield waiting.popleft().result()
+        while waiting:
+            yield waiting.popleft().result()
 
 
 def grouped(objects: Iterable[Fetched]) -> Iterator[list[Fetched]]:

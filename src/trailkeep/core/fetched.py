@@ -1,6 +1,7 @@
 """The bytes of an object on their way from where they lie to where they are read."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 
 @dataclass(frozen=True)
@@ -10,3 +11,5 @@ class Fetched:
     key: str
     data: bytes
     error: str | None = None
+    version: str | None = None
+    user_metadata: Mapping[str, str] = field(default_factory=dict)

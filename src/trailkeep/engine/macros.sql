@@ -57,6 +57,27 @@ CREATE OR REPLACE TEMP MACRO ocsf_time(number, words) AS coalesce(
     CASE WHEN abs(TRY_CAST(number AS DOUBLE)) < 1e11 THEN epoch_time(number) ELSE epoch_ms_time(number) END,
     iso_time(number), iso_time(words));
 
+-- Epoch nanoseconds in text -> time; null where it is no number or out of range.
+CREATE OR REPLACE TEMP MACRO epoch_ns_time(nanoseconds) AS
+    calendar_time(try(make_timestamptz(TRY_CAST(nanoseconds AS BIGINT) // 1000)));
+-- When a record was handed over, as far as anybody says so: its wrap, the key of its object; else now.
+CREATE OR REPLACE TEMP MACRO handed_over(envelope, key_time) AS coalesce(
+    epoch_ms_time(json_extract_string(envelope, '$.time')), iso_time(json_extract_string(envelope, '$.time')), key_time,
+    current_timestamp);
+
+-- A time whose text has no year -> time in UTC, or null: in the latest year that puts it no more than two days after
+-- `reference`. `format` is the rest of the text's, as strptime has it.
+CREATE OR REPLACE TEMP MACRO yearless_time(text, format, reference) AS list_filter(list_transform([1, 0, -1, -2, -3, -4],
+    lambda years: calendar_time(try_strptime((year(reference) + years) || ' ' || text || ' +0000', '%Y ' || format || ' %z'))
+), lambda moment: epoch_us(moment) <= epoch_us(reference) + 172_800_000_000)[1];
+
+-- `key=value key="quoted \"value\""` -> a JSON object of texts; text that is no pair is left out.
+CREATE OR REPLACE TEMP MACRO logfmt(text) AS coalesce(try(to_json(map(
+    regexp_extract_all(text, '([A-Za-z_][\w.-]*)=("(?:[^"\\]|\\.)*"|\S*)', 1),
+    list_transform(regexp_extract_all(text, '([A-Za-z_][\w.-]*)=("(?:[^"\\]|\\.)*"|\S*)', 2), lambda value:
+        CASE WHEN starts_with(value, '"') THEN replace(replace(value[2:-2], '\"', '"'), '\\', '\') ELSE value END)
+))), '{}'::JSON);
+
 -- A request's method as OCSF 1.5.0 knows them, or null.
 CREATE OR REPLACE TEMP MACRO http_method(method) AS
     CASE WHEN method IN ('CONNECT', 'DELETE', 'GET', 'HEAD', 'OPTIONS', 'POST', 'PUT', 'TRACE') THEN method END;
@@ -173,6 +194,35 @@ CREATE OR REPLACE TEMP MACRO odd_request(line) AS
 -- What of a text line has no place in OCSF, as `unmapped`; `object` is a JSON object whose nulls are left out.
 CREATE OR REPLACE TEMP MACRO unmapped_fields(object) AS
     nullif(CAST(json_object('fields', json_merge_patch('{}', object)) AS VARCHAR), '{"fields":{}}');
+
+-- The level of a log line, where it plainly names one: in JSON, as in `level=error`, or in capitals among its first five
+-- words. Else null.
+CREATE OR REPLACE TEMP MACRO log_level(line) AS lower(coalesce(
+    nullif(regexp_extract(line, '"(?i:level|severity|levelname|log_level|log\.level)"\s*:\s*"([A-Za-z]+)"', 1), ''),
+    nullif(regexp_extract(line, '(?:^|\s)(?:level|severity|lvl)="?([A-Za-z]+)', 1), ''),
+    nullif(regexp_extract(line, '^(?:\S+\s+){0,4}?[\[(<]?(TRACE|DEBUG|INFO|NOTICE|WARN|WARNING|ERROR|CRITICAL|ALERT|FATAL'
+        || '|EMERGENCY|SEVERE)(?:[\s:|,)>\]]|$)', 1), '')
+));
+
+-- OCSF's severity_id of a level; 0 where it is none.
+CREATE OR REPLACE TEMP MACRO level_severity(level) AS CASE
+    WHEN lower(level) IN ('trace', 'debug', 'info', 'information', 'informational', 'notice') THEN 1
+    WHEN lower(level) IN ('warn', 'warning') THEN 3
+    WHEN lower(level) IN ('error', 'err', 'severe') THEN 4
+    WHEN lower(level) IN ('critical', 'crit', 'alert') THEN 5
+    WHEN lower(level) IN ('fatal', 'emergency', 'emerg', 'panic') THEN 6
+    ELSE 0
+END;
+
+-- OCSF's severity_id of a severityNumber of OpenTelemetry (or its name in protobuf); null where none is given.
+CREATE OR REPLACE TEMP MACRO otel_severity(number) AS CASE
+    WHEN TRY_CAST(number AS INTEGER) BETWEEN 1 AND 12 THEN 1
+    WHEN TRY_CAST(number AS INTEGER) BETWEEN 13 AND 16 THEN 3
+    WHEN TRY_CAST(number AS INTEGER) BETWEEN 17 AND 20 THEN 4
+    WHEN TRY_CAST(number AS INTEGER) BETWEEN 21 AND 24 THEN 6
+    WHEN starts_with(number, 'SEVERITY_NUMBER_')
+        THEN nullif(level_severity(regexp_replace(number, '^SEVERITY_NUMBER_|\d$', '', 'g')), 0)
+END;
 
 -- Rules read JSON through these; `doc` is JSON as DuckDB writes it, so a key stands in it as it is.
 -- The text of a JSON value: of a string its content; null for null and for arrays.

@@ -39,7 +39,8 @@ _OF_SIGNALS = {
 
 def makes(source: Source, class_uid: int) -> bool:
     """Whether the source's mapping makes events of a class: it names the class by its number."""
-    return bool(re.search(rf"\b{class_uid}\b", source.map_sql))
+    number = r"\b0\s+(?:END\s+)?AS class_uid" if class_uid == 0 else rf"\b{class_uid}\b"  # 0 stands for much else, too
+    return bool(re.search(number, source.map_sql))
 
 
 def class_select(source: Source, relation: str, class_uid: int) -> exp.Select:

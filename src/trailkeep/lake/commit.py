@@ -28,6 +28,7 @@ from trailkeep.lake.ledger import (
     stored_contents,
     unfinished,
 )
+from trailkeep.lake.progress import Progress
 from trailkeep.lake.seal import merkle_root
 from trailkeep.lake.shard import Shard, WrittenFile, write_file
 from trailkeep.lake.tables import events_arrow_schema, events_table
@@ -49,10 +50,10 @@ class Batch:
     signals: list[pa.Table]
 
 
-def intend(home: Home, batch_id: str, writer: str, keys: list[str]) -> None:
-    """Write the intent of a batch before anything else of it."""
+def intend(home: Home, batch_id: str, writer: str, keys: list[str], progress: Progress | None = None) -> None:
+    """Write the intent of a batch before anything else of it; `progress` of collectors commits with it."""
     failpoint("intent.before")
-    open_intent(home.state, batch_id, writer, keys)
+    open_intent(home.state, batch_id, writer, keys, progress)
     failpoint("intent.after")
 
 

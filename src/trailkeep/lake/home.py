@@ -45,6 +45,11 @@ class Home:
         return self.path / "quarantine"
 
     @property
+    def spool(self) -> Path:
+        """What collectors have on this machine and is not committed."""
+        return self.path / "spool"
+
+    @property
     def ledgers(self) -> Path:
         """One file a batch: what it stores, written before its snapshot."""
         return self.path / "ledger"
@@ -70,6 +75,19 @@ class Home:
         """Held while one process does `task`; a second one waits."""
         with FileLock(self._lock(task)):
             yield
+
+    @contextmanager
+    def exclusive(self, task: str) -> Iterator[None]:
+        """Held while this process does `task`. Raises LakeError if another one does it."""
+        lock = FileLock(self._lock(task), timeout=0)
+        try:
+            lock.acquire()
+        except Timeout:
+            raise LakeError(f"{self.path}: another process does `{task}` on this lake; stop it first") from None
+        try:
+            yield
+        finally:
+            lock.release()
 
     @contextmanager
     def writer(self) -> Iterator[str]:

@@ -10,18 +10,20 @@ import pyarrow as pa
 from sqlalchemy import Column, Connection, Engine, and_, bindparam, delete, func, insert, not_, select, update
 
 from trailkeep.lake.entries import ObjectEntry, QuarantineEntry
+from trailkeep.lake.progress import Progress, apply, of_json
 from trailkeep.store.database import reading, utc
 from trailkeep.store.tables import batches, objects, quarantine
 
 
-def open_intent(state: Engine, batch_id: str, writer: str, keys: list[str]) -> None:
-    """Say durably that `writer` is about to store `keys` as `batch_id`."""
+def open_intent(state: Engine, batch_id: str, writer: str, keys: list[str], progress: Progress | None = None) -> None:
+    """Say durably that `writer` is about to store `keys` as `batch_id`; `progress` comes into force with it."""
     row = {
         "batch_id": batch_id,
         "state": "open",
         "writer": writer,
         "created": datetime.now(UTC),
         "keys": keys,
+        "progress": progress.as_json() if progress else None,
     }
     with state.begin() as connection:
         connection.execute(insert(batches), row)
@@ -91,7 +93,9 @@ def record_batch(
             connection.execute(upsert(quarantine).on_conflict_do_nothing(), piece_rows)
         for piece, records in resolved:
             _resolve(connection, piece, records)
-        connection.execute(update(batches).where(batches.c.batch_id == batch_id).values(state="stored"))
+        this = batches.c.batch_id == batch_id
+        apply(connection, of_json(connection.execute(select(batches.c.progress).where(this)).scalar()))
+        connection.execute(update(batches).where(this).values(state="stored", progress=None))
 
 
 def _insert(state: Engine) -> Any:

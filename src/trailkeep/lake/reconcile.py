@@ -23,6 +23,12 @@ def reconcile(home: Home) -> list[str]:
     return waiting
 
 
+def abandon(home: Home, batch_id: str) -> bool:
+    """End a batch of this process that failed on its way; True if it had landed all the same, and is settled now."""
+    with home.commit_lock():
+        return _finish(home, batch_id)
+
+
 def signals_of(home: Home, batch_id: str) -> pa.Table:
     """The signals that a committed batch stored."""
     wanted = And(EqualTo(term="source", value=SIGNAL_SOURCE), EqualTo(term="batch_id", value=batch_id))

@@ -1,7 +1,7 @@
 """An OCSF event of any version and what Trailkeep says of it in, an event that is valid in OCSF 1.5.0 out.
 
-An attribute that 1.5.0 does not know, or whose value it does not allow, stands in `unmapped` under its name, and so does
-an object that lacks what 1.5.0 demands of it. What is demanded and can be said to be unknown is.
+An attribute that 1.5.0 does not know, or whose value it does not allow, stands in `unmapped` under its name, and so
+does an object that lacks what 1.5.0 demands of it. What is demanded and can be said to be unknown is.
 """
 
 import json

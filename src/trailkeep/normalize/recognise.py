@@ -1,7 +1,7 @@
 """An object's key and first records in, the source it belongs to out: decided by content, never guessed.
 
-A field set of `recognise.fields` matches when every name in it is there; `!name` (wildcards allowed) must not
-be.
+A field set of `recognise.fields` matches when every name in it is there; `name=text` is there where that field holds
+that text; `!name` (wildcards allowed) must not be there.
 """
 
 from collections.abc import Collection, Iterable, Mapping
@@ -38,7 +38,7 @@ def by_fields(names: Collection[str], sources: Iterable[Source]) -> Source | Non
 def by_lines(lines: Collection[str], sources: Iterable[Source]) -> Source | None:
     """The source whose pattern one of these lines matches; of several, one that is not to be tried last."""
     for source in sorted(sources, key=lambda s: s.recognise.last):
-        if any(source.line.search(line) for line in lines):
+        if source.has_line(lines):
             return source
     return None
 

@@ -4,6 +4,7 @@ import hashlib
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
+from functools import lru_cache
 from itertools import chain
 from typing import NamedTuple
 
@@ -12,7 +13,7 @@ import pyarrow as pa
 from trailkeep.core.source import Source
 from trailkeep.normalize import recognise
 from trailkeep.normalize.envelopes import Message, Unwrapper
-from trailkeep.normalize.formats.json_records import top_fields
+from trailkeep.normalize.formats.json_records import short_texts, top_fields
 from trailkeep.normalize.formats.json_salvage import JsonRecords
 from trailkeep.normalize.records import BadPiece, ObjectRecords, Slice, chunks_of, view_of
 
@@ -44,18 +45,24 @@ def unwrapped(
     """
     lists = {name for source in sources for name in source.envelope}
     recognised, unwrapper = _recogniser(sources), Unwrapper(split, lists, limit)
+    events = {kind: Known(source.name) for source in sources for kind in source.recognise.around}
     records: dict[Known, list[tuple[int, Message]]] = defaultdict(list)
     bad = [replace(piece, record_no=None) for piece in found.bad]
     messages = ((place, message) for place, raw in _placed(plain, found.raws) for message in unwrapper.open(raw))
-    for number, (place, message) in enumerate(messages):
-        known = None if message.fault else recognised(message.data)
-        if known is None and message.around is not None and (known := recognised(message.around)):
-            message = replace(message, data=message.around)
+    number, taken = 0, None
+    for place, message in messages:
+        known = None if message.fault else recognised(message)
+        around = message.around
+        if known is None and around is not None and (known := events.get(around.kind)):
+            if around is taken:
+                continue  # of several that it wraps, another one is of no known source either
+            taken, message = around, replace(message, data=around.data)
         if known is None:
             reason = message.fault or f"not recognised: {_seen(message.data)}"
             bad.append(BadPiece(place, number, reason, bytes(view_of(message.data)), message.envelope))
         else:
             records[known].append((number, message))
+        number += 1
     return Unwrapped(records, bad)
 
 
@@ -92,16 +99,24 @@ def _placed(plain: bytes, raws: Sequence[Slice]) -> Iterator[tuple[int, Slice]]:
         yield (place if 0 <= place < len(plain) else 0), raw  # behind a byte order mark it is a copy
 
 
-def _recogniser(sources: Sequence[Source]) -> Callable[[Slice], Known | None]:
+def _recogniser(sources: Sequence[Source]) -> Callable[[Message], Known | None]:
     """Tells the source of single records: JSON objects by their fields, lines by their pattern."""
     kinds = {kind: [source for source in sources if source.format == kind] for kind in ("json", "delimited", "lines")}
 
-    def known(data: Slice) -> Known | None:
-        view = view_of(data)
-        if bytes(view[:1]) == b"{" and (fields := top_fields(data)):
-            source = recognise.by_fields(fields, kinds["json"])
-            return Known(source.name) if source else None
-        line = str(view, "utf-8")
+    telling = {
+        mark.partition("=")[0] for source in kinds["json"] for mark in chain(*source.recognise.fields) if "=" in mark
+    }
+
+    @lru_cache(maxsize=4096)
+    def by_marks(*names: str) -> Known | None:
+        source = recognise.by_fields(names, kinds["json"])
+        return Known(source.name) if source else None
+
+    def known(message: Message) -> Known | None:
+        if message.fields:
+            texts = short_texts({name: message.fields[name] for name in telling.intersection(message.fields)})
+            return by_marks(*message.fields, *texts)
+        line = str(view_of(message.data), "utf-8")
         header = recognise.default_format(line)
         if header and (source := recognise.by_fields(header.split(" "), kinds["delimited"])):
             return Known(source.name, header)

@@ -6,6 +6,7 @@ from sqlalchemy import (
     Boolean,
     Column,
     DateTime,
+    Float,
     ForeignKey,
     Index,
     Integer,
@@ -27,6 +28,7 @@ batches = Table(
     Column("writer", String(64), nullable=False),
     Column("created", DateTime(timezone=True), nullable=False),
     Column("keys", JSON, nullable=False),
+    Column("progress", JSON),  # what collectors have done once this batch is committed
     Index("batches_unfinished", "state"),
 )
 
@@ -55,6 +57,59 @@ objects = Table(
     Column("added", DateTime(timezone=True), nullable=False),
     Index("objects_by_stored_sha256", "stored_sha256"),
     Index("objects_by_object_id", "object_id"),
+    Index("objects_by_key", "key"),
+)
+
+# How far each collector is in each thing it reads; moves with the batch that brought the data.
+positions = Table(
+    "positions",
+    metadata,
+    Column("collector", String(64), primary_key=True),
+    Column("scope", Text, primary_key=True),
+    Column("value", JSON, nullable=False),
+    Column("updated", DateTime(timezone=True), nullable=False),
+)
+
+# Pushed batches that are stored, by the id that the sender gave them: sent again, they are not stored again.
+received = Table(
+    "received",
+    metadata,
+    Column("collector", String(64), primary_key=True),
+    Column("id", Text, primary_key=True),
+    Column("time", DateTime(timezone=True), nullable=False),
+    Index("received_by_time", "time"),
+)
+
+# How each collector is, as it said last.
+collectors = Table(
+    "collectors",
+    metadata,
+    Column("name", String(64), primary_key=True),
+    Column("type", String(32), nullable=False),
+    Column("condition", String(16), nullable=False),
+    Column("reason", Text, nullable=False),
+    Column("objects", BigInteger, nullable=False),
+    Column("bytes", BigInteger, nullable=False),
+    Column("records", BigInteger, nullable=False),
+    Column("errors", BigInteger, nullable=False),
+    Column("refused", BigInteger, nullable=False),
+    Column("last_error", Text),
+    Column("last_object", Text),
+    Column("last_arrival", DateTime(timezone=True)),
+    Column("lag_seconds", Float),
+    Column("updated", DateTime(timezone=True), nullable=False),
+)
+
+# Objects that could not be fetched after bounded tries: open -> again (somebody asked for it) -> fetched.
+given_up = Table(
+    "given_up",
+    metadata,
+    Column("collector", String(64), primary_key=True),
+    Column("key", Text, primary_key=True),
+    Column("reason", Text, nullable=False),
+    Column("request", JSON, nullable=False),
+    Column("state", String(8), nullable=False),
+    Column("added", DateTime(timezone=True), nullable=False),
 )
 
 # What could not be stored and why; its bytes lie at `offset` of a file in the quarantine folder.

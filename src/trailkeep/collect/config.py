@@ -1,0 +1,70 @@
+"""The part of trailkeep.yaml that says what to collect: found by type, one module a collector."""
+
+from collections.abc import Iterator
+from importlib import import_module
+from pathlib import Path
+from pkgutil import iter_modules
+from typing import Annotated, Any, Literal, Union, get_origin
+
+from pydantic import BaseModel, ConfigDict, Field, create_model, model_validator
+
+from trailkeep.collect.aws import AwsAccount
+from trailkeep.collect.collector import CollectorConfig
+
+
+class Commit(BaseModel):
+    """When what was collected is committed: at so many raw megabytes, or so long after the first record came."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    megabytes: float = Field(default=128, gt=0, le=4096)
+    seconds: float = Field(default=3, gt=0, le=3600)
+    maintenance_every: int = Field(default=250, ge=1, description="commits after which small files are merged")
+
+
+class CollectConfig(BaseModel):
+    """Everything that `trailkeep collect` is told."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    home: Path | None = Field(default=None, description="folder of the lake")
+    sources: list[Path] = Field(default_factory=list, description="folders of sources of your own")
+    rules: list[Path] = Field(default_factory=list, description="rules instead of the shipped ones")
+    accounts: dict[str, AwsAccount] = Field(default_factory=dict)
+    aws_endpoint: str | None = Field(default=None, description="endpoint of all AWS services, such as an emulator's")
+    spool_mb: int = Field(default=2048, ge=16, description="most megabytes that wait on disk before senders must wait")
+    commit: Commit = Commit()
+    collect: dict[str, CollectorConfig] = Field(default_factory=dict)
+
+    @model_validator(mode="after")
+    def _accounts_exist(self) -> "CollectConfig":
+        for name, each in self.collect.items():
+            for key in ("account", "bucket_account"):
+                account = getattr(each, key, None)
+                if account is not None and account not in self.accounts:
+                    known = ", ".join(self.accounts) or "none"
+                    raise ValueError(f"collect.{name}.{key}: no account {account!r} in accounts; there are: {known}")
+        return self
+
+
+def config_model() -> type[CollectConfig]:
+    """CollectConfig with every type of collector there is."""
+    each: Any = Annotated[Union[tuple(types().values())], Field(discriminator="type")]  # noqa: UP007 built at run time
+    collect: Any = (dict[str, each], Field(min_length=1))
+    return create_model("CollectConfig", __base__=CollectConfig, collect=collect)
+
+
+def types() -> dict[str, type[CollectorConfig]]:
+    """Type -> configuration of every collector there is, found by location."""
+    package = import_module("trailkeep.collect")
+    for module in iter_modules(package.__path__, "trailkeep.collect."):
+        import_module(module.name)
+    return {str(kind.model_fields["type"].annotation.__args__[0]): kind for kind in _kinds(CollectorConfig)}  # type: ignore[union-attr]
+
+
+def _kinds(kind: type[CollectorConfig]) -> Iterator[type[CollectorConfig]]:
+    """The subclasses that name a type."""
+    for inner in sorted(kind.__subclasses__(), key=lambda each: each.__name__):
+        if get_origin(inner.model_fields["type"].annotation) is Literal:
+            yield inner
+        yield from _kinds(inner)

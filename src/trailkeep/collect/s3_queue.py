@@ -1,0 +1,242 @@
+"""Notifications in an SQS queue in, the objects in S3 that they tell of out; a message is deleted once they are stored.
+
+Sources: Amazon SQS Developer Guide (visibility timeout, long polling, at-least-once delivery).
+"""
+
+import threading
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from typing import Literal
+
+from pydantic import Field
+
+from trailkeep.collect.aws import AwsError, described, is_about_credentials, is_gone, is_lasting
+from trailkeep.collect.collector import AwsCollectorConfig, Context
+from trailkeep.collect.feed import Delivery, Fate
+from trailkeep.collect.s3_events import S3Object, objects_in
+from trailkeep.collect.s3_fetch import archived, fetch_object
+from trailkeep.core.errors import InputError
+
+_QUIET = 2  # empty answers until a queue is empty: SQS asks only some of its servers at a time
+
+
+class S3Queue(AwsCollectorConfig):
+    """Objects in S3 by notification: from S3 to SQS directly, through SNS, or through EventBridge."""
+
+    type: Literal["s3_queue"]
+    queue: str = Field(pattern=r"^https?://", description="URL of the SQS queue")
+    bucket_account: str | None = Field(default=None, description="account whose role reads the buckets; as the queue's")
+    threads: int = Field(default=4, ge=1, le=64)
+    visibility_seconds: int = Field(default=300, ge=10, le=43200, description="renewed for as long as it is needed")
+    tries: int = Field(default=5, ge=1, description="how often a message that fails for a lasting reason is tried")
+    max_object_mb: int = Field(default=1024, ge=1)
+
+    def run(self, context: Context) -> None:
+        """Poll until stopped, with `threads` receivers."""
+        queue = _Queue(self, context)
+        helper = threading.Thread(target=queue.keep_invisible, name=f"{context.name}-visibility", daemon=True)
+        helper.start()
+        with ThreadPoolExecutor(self.threads, f"{context.name}-receive") as pool:
+            list(pool.map(lambda _: queue.receive(), range(self.threads)))
+        queue.finished.set()
+        helper.join()
+
+
+@dataclass(eq=False)
+class _Message:
+    """A message that was received, and how many of its objects are not settled."""
+
+    receipt: str
+    body: str
+    tries: int
+    sent: float
+    left: int = 0
+    failed: bool = False
+    renewed: float = field(default_factory=time.monotonic)
+    lock: threading.Lock = field(default_factory=threading.Lock)
+
+
+class _Queue:
+    def __init__(self, config: S3Queue, context: Context) -> None:
+        self.finished = threading.Event()
+        self._config = config
+        self._context = context
+        self._sqs = context.aws.client("sqs", config.account, config.region)
+        self._open: set[_Message] = set()
+        self._lock = threading.Lock()
+        self._next_look = 0.0
+        self._folder = context.spool
+        self._folder.mkdir(parents=True, exist_ok=True)
+        for left in self._folder.iterdir():
+            left.unlink()  # fetched by a process that died: the message comes again
+
+    def receive(self) -> None:
+        """Receive and fetch until stopped, or with `once` until the queue is empty."""
+        context, quiet = self._context, 0
+        while not context.stop.is_set() and quiet < _QUIET:
+            try:
+                self._again()
+                messages = self._poll()
+            except AwsError as error:
+                if not context.wait(f"{self._config.queue}: {described(error)}"):
+                    return
+                continue
+            context.went_well()
+            if not messages:
+                context.health.running("the queue is empty: no new objects, or S3 sends no notifications to it")
+                quiet = quiet + 1 if context.once and not self._open else 0
+                continue
+            quiet = 0
+            for message in messages:
+                self._take(message)
+        if context.once:
+            context.health.done("the queue is empty")
+
+    def _poll(self) -> list[_Message]:
+        answer = self._sqs.receive_message(
+            QueueUrl=self._config.queue,
+            MaxNumberOfMessages=10,
+            WaitTimeSeconds=1 if self._context.once else 10,
+            VisibilityTimeout=self._config.visibility_seconds,
+            AttributeNames=["ApproximateReceiveCount", "SentTimestamp"],
+        )
+        messages = [
+            _Message(
+                receipt=each["ReceiptHandle"],
+                body=each["Body"],
+                tries=int(each["Attributes"]["ApproximateReceiveCount"]),
+                sent=int(each["Attributes"]["SentTimestamp"]) / 1000,
+            )
+            for each in answer.get("Messages", [])
+        ]
+        with self._lock:
+            self._open.update(messages)
+        return messages
+
+    def _take(self, message: _Message) -> None:
+        """Fetch the objects of a message and hand them over."""
+        context = self._context
+        try:
+            wanted = list(dict.fromkeys(objects_in(message.body)))
+        except InputError as error:
+            context.kept.give_up(context.name, f"sqs:{message.receipt[:40]}", str(error), {"body": message.body})
+            context.health.error(str(error))
+            self._delete(message)
+            return
+        message.left = len(wanted)
+        if not wanted:
+            self._delete(message)
+        for each in wanted:
+            self._fetch(each, message.sent, message.tries, lambda fate: self._settled(message, fate))
+
+    def _fetch(self, wanted: S3Object, since: float, tries: int, settled: Callable[[Fate], None]) -> None:
+        """Fetch and hand over one object; `settled` hears what became of it, now or after the commit."""
+        context, config = self._context, self._config
+        while True:
+            try:
+                client = context.aws.client("s3", config.bucket_account or config.account, wanted.region)
+                file = fetch_object(client, wanted, self._folder, config.max_object_mb << 20)
+                break
+            except InputError as error:
+                self._give_up(wanted, str(error))
+                return settled("given up")
+            except AwsError as error:
+                if is_gone(error) and tries > 1:
+                    self._give_up(wanted, f"not there (any more): {described(error)}")
+                    return settled("given up")
+                if (archived(error) or is_lasting(error)) and not is_about_credentials(error):
+                    context.health.error(f"{wanted.url}: {described(error)}")
+                    if tries < config.tries:
+                        return settled("failed")
+                    self._give_up(wanted, f"{described(error)}, {tries} times")
+                    return settled("given up")
+                reason = f"{wanted.url}: {described(error)}"
+            except OSError as error:  # the disk is full, or the connection breaks again and again
+                reason = f"{wanted.url}: {error}"
+            if not context.wait(reason):
+                return settled("failed")
+        context.went_well()
+
+        def after(fate: Fate) -> None:
+            file.path.unlink(missing_ok=True)
+            settled(fate)
+
+        if not context.deliver(Delivery(context.name, file, after, since=since)):
+            after("failed")
+
+    def _give_up(self, wanted: S3Object, reason: str) -> None:
+        request = {"bucket": wanted.bucket, "key": wanted.key, "region": wanted.region, "version": wanted.version}
+        self._context.kept.give_up(self._context.name, wanted.url, reason, request)
+        self._context.health.error(f"{wanted.url}: given up: {reason}")
+
+    def _again(self) -> None:
+        """Fetch what was given up and is to be tried again; looked for once a minute."""
+        context = self._context
+        with self._lock:
+            if time.monotonic() < self._next_look:
+                return
+            self._next_look = time.monotonic() + 60
+        for key, request in context.kept.given_up(context.name):
+            if "body" in request:
+                try:
+                    wanted = objects_in(request["body"])
+                except InputError as error:
+                    context.kept.give_up(context.name, key, str(error), request)
+                    continue
+            else:
+                wanted = [S3Object(**request)]
+
+            def settled(fate: Fate, key: str = key) -> None:
+                if fate == "stored":
+                    context.kept.settle(context.name, key)
+
+            for each in wanted:
+                self._fetch(each, time.time(), self._config.tries, settled)
+
+    def _settled(self, message: _Message, fate: Fate) -> None:
+        """One object of a message is stored, set aside, or not to be had now."""
+        with message.lock:
+            message.left -= 1
+            message.failed |= fate == "failed"
+            over = message.left == 0
+        if over and message.failed:
+            self._return(message)
+        elif over:
+            self._delete(message)
+
+    def _delete(self, message: _Message) -> None:
+        with self._lock:
+            self._open.discard(message)
+        try:
+            self._sqs.delete_message(QueueUrl=self._config.queue, ReceiptHandle=message.receipt)
+        except AwsError as error:  # it comes again, and is found to be stored
+            self._context.health.error(f"a message could not be deleted: {described(error)}")
+
+    def _return(self, message: _Message) -> None:
+        """Have a message come again before its time is over, later from time to time."""
+        with self._lock:
+            self._open.discard(message)
+        soon = min(int(self._context.delay * 10 * message.tries), self._config.visibility_seconds)
+        try:
+            self._sqs.change_message_visibility(
+                QueueUrl=self._config.queue, ReceiptHandle=message.receipt, VisibilityTimeout=soon
+            )
+        except AwsError as error:  # then it comes when its time is over
+            self._context.health.error(f"a message could not be given back: {described(error)}")
+
+    def keep_invisible(self) -> None:
+        """Renew the messages in work before others see them again."""
+        limit = self._config.visibility_seconds
+        while not self.finished.wait(min(limit / 5, 20)):
+            with self._lock:
+                due = [each for each in self._open if time.monotonic() - each.renewed > limit / 2]
+            for message in due:
+                try:
+                    self._sqs.change_message_visibility(
+                        QueueUrl=self._config.queue, ReceiptHandle=message.receipt, VisibilityTimeout=limit
+                    )
+                    message.renewed = time.monotonic()
+                except AwsError as error:
+                    self._context.health.error(f"a message could not be kept: {described(error)}")

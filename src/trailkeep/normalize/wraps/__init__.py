@@ -1,0 +1,13 @@
+"""The kinds of envelopes: how each is known by its fields, and what it wraps."""
+
+from collections.abc import Collection
+
+from trailkeep.normalize.wraps import aws, otlp, receiver
+from trailkeep.normalize.wraps.kind import Kind
+
+KINDS = (*receiver.KINDS, *aws.KINDS, *otlp.KINDS)
+
+
+def kind_of(fields: Collection[str]) -> Kind | None:
+    """The kind of envelope that a record with these fields is."""
+    return next((kind for kind in KINDS if kind.fits(fields)), None)
