@@ -43,6 +43,12 @@ def utc(value: str) -> str:
     return value.replace("+00:00", "Z")
 
 
+def http_date(value: str) -> str | None:
+    if not value.endswith("GMT"):
+        return value or None
+    return datetime.strptime(value, "%a, %d %b %Y %H:%M:%S GMT").isoformat() + "Z"
+
+
 def spoken(value: str) -> str:
     moment = datetime.strptime(value, "%b %d, %Y, %I:%M:%S %p")
     return moment.isoformat() + "Z"
@@ -63,6 +69,7 @@ def logfmt(text: str) -> list[str]:
 
 FORMS = {
     "aws_access_analyzer": {"createdAt": utc},
+    "aws_health": {name: http_date for name in ("startTime", "endTime", "lastUpdatedTime")},
     "aws_inspector": {
         name: lambda value: value if "T" in value else spoken(value)
         for name in ("firstObservedAt", "lastObservedAt", "updatedAt")

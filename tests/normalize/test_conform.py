@@ -109,27 +109,9 @@ def test_a_class_has_what_it_demands() -> None:
 
 NAMES = st.sampled_from(
     [
-        "actor",
-        "user",
-        "device",
-        "src_endpoint",
-        "ip",
-        "uid",
-        "name",
-        "type_id",
-        "process",
-        "pid",
-        "metadata",
-        "profiles",
-        "cloud",
-        "unmapped",
-        "time_dt",
-        "end_time",
-        "activity_id",
-        "resources",
-        "evidences",
-        "finding_info",
-        "unheard_of",
+        *("actor", "user", "device", "src_endpoint", "ip", "uid", "name", "type_id", "process", "pid", "metadata"),
+        *("profiles", "cloud", "unmapped", "time_dt", "end_time", "activity_id", "resources", "evidences"),
+        *("finding_info", "unheard_of"),
     ]
 )
 VALUES = st.recursive(
