@@ -18,7 +18,7 @@ from trailkeep.core.source import Source
 from trailkeep.normalize import recognise
 from trailkeep.normalize.decompress import decompress
 from trailkeep.normalize.envelopes import is_envelope
-from trailkeep.normalize.formats import parquet
+from trailkeep.normalize.formats import csv_rows, parquet
 from trailkeep.normalize.formats.delimited import Lines, first_lines, names_only, read_delimited, read_lines
 from trailkeep.normalize.formats.json_records import is_utf8, marks, read_json, top_fields
 from trailkeep.normalize.formats.json_salvage import JsonRecords
@@ -204,9 +204,23 @@ def _text(obj: _Object) -> ObjectRecords:
     if source is None and obj.named and obj.named.format == "json":
         return _json(obj, _split(obj))  # damaged at its very beginning
     if source is None:
-        return _lines(obj) or obj.unknown(recognise.seen(obj.plain))
+        return _csv(obj) or _lines(obj) or obj.unknown(recognise.seen(obj.plain))
     lines = read_delimited(obj.plain, header, lambda line: header_source(line) is source, cut=not obj.whole)
     return _of_lines(obj, source, lines)
+
+
+def _csv(obj: _Object) -> ObjectRecords | None:
+    """The rows of a CSV file, as JSON records or lines of the source whose fields its header names; None without one."""
+    names = csv_rows.header(obj.plain)
+    source = recognise.by_fields(names, obj.candidates("json"))
+    as_lines = source is None
+    source = source or recognise.by_fields(csv_rows.line_names(names), obj.candidates("delimited"))
+    if source is None:
+        return None
+    rows = csv_rows.read_csv(obj.plain, names, as_lines, cut=not obj.whole)
+    if not rows.chunks and not rows.bad:
+        return replace(obj.empty, source=source.name)
+    return replace(obj.events(source.name, rows.chunks, rows.bad), escaped=rows.escaped)
 
 
 def _lines(obj: _Object) -> ObjectRecords | None:
