@@ -41,7 +41,7 @@ ACCOUNT = {
     "guardduty": Account({"aws_guardduty": (2, 2)}, unknown=1),  # its fields renamed
     "network_firewall": Account({"aws_network_firewall": (4, 4)}),
     "nlb": Account({"aws_nlb_tls": (2, 3)}),
-    "ocsf": Account(unknown=2),
+    "ocsf": Account({"ocsf": (2, 11)}),
     "rds": Account({"aws_cloudwatch_logs": (1, 160)}),
     "route53_resolver": Account({"aws_route53_resolver": (1, 1)}),
     "s3_access": Account({"aws_s3_access": (4, 9)}, unknown=2),  # a table of alerts, renamed fields

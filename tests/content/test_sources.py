@@ -39,6 +39,21 @@ def iso(value: str) -> str:
     return value.rstrip("Z").rstrip("0").rstrip(".") + "Z" if "." in value else value.rstrip("Z") + "Z"
 
 
+def utc(value: str) -> str:
+    return value.replace("+00:00", "Z")
+
+
+def http_date(value: str) -> str | None:
+    if not value.endswith("GMT"):
+        return value or None
+    return datetime.strptime(value, "%a, %d %b %Y %H:%M:%S GMT").isoformat() + "Z"
+
+
+def spoken(value: str) -> str:
+    moment = datetime.strptime(value, "%b %d, %Y, %I:%M:%S %p")
+    return moment.isoformat() + "Z"
+
+
 def unquoted(value: str) -> str:
     return value if "%FF" in value else unquote(value)
 
@@ -69,6 +84,16 @@ def plugin_time(value: str) -> str:
 
 
 FORMS = {
+    "aws_access_analyzer": {"createdAt": utc},
+    "aws_health": {name: http_date for name in ("startTime", "endTime", "lastUpdatedTime")},
+    "aws_inspector": {
+        name: lambda value: value if "T" in value else spoken(value)
+        for name in ("firstObservedAt", "lastObservedAt", "updatedAt")
+    },
+    "ocsf": {
+        "raw_data": lambda value: None,
+        "time_dt": lambda value: iso(value.replace(" ", "T")) if " " in value else value,
+    },
     "aws_eks_authenticator": {"pairs": logfmt},
     "aws_lambda": {"head": str},
     "aws_rds_mysql_audit": {

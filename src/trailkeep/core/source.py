@@ -37,13 +37,14 @@ class Recognise(BaseModel):
 
 
 class Source(BaseModel):
-    """One kind of log. `folder` holds source.yaml, map.sql, samples/ and expected/."""
+    """One kind of log. `folder` holds source.yaml, map.sql (unless `like`), samples/ and expected/."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     folder: Path
     name: str
     title: str
+    like: str | None = Field(default=None, description="a shipped source whose map.sql and keys this one shares")
     version: int = Field(ge=1, description="map_version: raised whenever map.sql changes what it yields")
     format: Literal["json", "delimited", "lines"]
     pattern: str | None = Field(
@@ -152,7 +153,8 @@ class Source(BaseModel):
     @cached_property
     def map_sql(self) -> str:
         """The mapping: one SELECT from `records`, each output named by its OCSF path."""
-        return (self.folder / "map.sql").read_text(encoding="utf-8")
+        folder = SHIPPED / self.like if self.like else self.folder
+        return (folder / "map.sql").read_text(encoding="utf-8")
 
     @cached_property
     def key_patterns(self) -> tuple[re.Pattern[str], ...]:
@@ -169,6 +171,8 @@ def load_source(folder: Path) -> Source:
     path = folder / "source.yaml"
     try:
         data = yaml.safe_load(path.read_text(encoding="utf-8"))
+        if data.get("like"):
+            data = yaml.safe_load((SHIPPED / data["like"] / "source.yaml").read_text(encoding="utf-8")) | data
         return Source.model_validate({"folder": folder, "name": folder.name, **data})
     except (OSError, yaml.YAMLError, TypeError) as error:
         raise ConfigError([Fault(path, 1, str(error))]) from error

@@ -37,6 +37,14 @@ CREATE OR REPLACE TEMP MACRO iso_time(iso) AS calendar_time(TRY_CAST(iso AS TIME
 -- Time as the Common Log Format has it, `10/Oct/2000:13:55:36 -0700` -> time, or null.
 CREATE OR REPLACE TEMP MACRO clf_time(clf) AS calendar_time(try_strptime(clf, '%d/%b/%Y:%H:%M:%S %z'));
 
+-- Time as HTTP headers have it, `Sun, 06 Nov 1994 08:49:37 GMT` -> time, or null.
+CREATE OR REPLACE TEMP MACRO http_time(words) AS
+    calendar_time(try_strptime(replace(words, 'GMT', '+0000'), '%a, %d %b %Y %H:%M:%S %z'));
+
+-- Time as Java writes it for people in the USA, `Nov 6, 1994, 8:49:37 AM`, in UTC -> time, or null.
+CREATE OR REPLACE TEMP MACRO us_time(words) AS
+    calendar_time(try_strptime(replace(words, chr(8239), ' ') || ' +0000', '%b %d, %Y, %I:%M:%S %p %z'));
+
 -- Epoch seconds in text -> time; null where it is no number or out of range.
 CREATE OR REPLACE TEMP MACRO epoch_time(seconds) AS calendar_time(try(to_timestamp(TRY_CAST(seconds AS DOUBLE))));
 
@@ -54,6 +62,10 @@ CREATE OR REPLACE TEMP MACRO any_time(text) AS CASE
     WHEN TRY_CAST(text AS DOUBLE) < 1e17 THEN calendar_time(try(make_timestamptz(TRY_CAST(text AS BIGINT))))
     ELSE calendar_time(try(make_timestamptz(TRY_CAST(text AS BIGINT) // 1000)))
 END;
+-- A time of an OCSF event: its number, milliseconds or (as some write it) seconds since 1970, else one of its texts.
+CREATE OR REPLACE TEMP MACRO ocsf_time(number, words) AS coalesce(
+    CASE WHEN abs(TRY_CAST(number AS DOUBLE)) < 1e11 THEN epoch_time(number) ELSE epoch_ms_time(number) END,
+    iso_time(number), iso_time(words));
 
 -- Epoch nanoseconds in text -> time; null where it is no number or out of range.
 CREATE OR REPLACE TEMP MACRO epoch_ns_time(nanoseconds) AS

@@ -20,7 +20,7 @@ from trailkeep.normalize.decompress import decompress
 from trailkeep.normalize.envelopes import is_envelope
 from trailkeep.normalize.family import family
 from trailkeep.normalize.family import split as split_lines
-from trailkeep.normalize.formats import parquet
+from trailkeep.normalize.formats import csv_rows, parquet
 from trailkeep.normalize.formats.delimited import Lines, first_lines, names_only, read_delimited, read_lines
 from trailkeep.normalize.formats.json_records import is_utf8, marks, read_json, top_fields
 from trailkeep.normalize.formats.json_salvage import JsonRecords
@@ -206,9 +206,24 @@ def _text(obj: _Object) -> list[ObjectRecords]:
     if source is None and obj.named and obj.named.format == "json":
         return [_json(obj, _split(obj))]  # damaged at its very beginning
     if source is None:
-        return _lines(obj) or [obj.unknown(recognise.seen(obj.plain))]
+        rows = _csv(obj)
+        return [rows] if rows else _lines(obj) or [obj.unknown(recognise.seen(obj.plain))]
     lines = read_delimited(obj.plain, header, lambda line: header_source(line) is source, cut=not obj.whole)
     return [_of_lines(obj, source, lines)]
+
+
+def _csv(obj: _Object) -> ObjectRecords | None:
+    """The rows of a CSV file, as JSON records or lines of the source whose fields its header names; None without one."""
+    names = csv_rows.header(obj.plain)
+    source = recognise.by_fields(names, obj.candidates("json"))
+    as_lines = source is None
+    source = source or recognise.by_fields(csv_rows.line_names(names), obj.candidates("delimited"))
+    if source is None:
+        return None
+    rows = csv_rows.read_csv(obj.plain, names, as_lines, cut=not obj.whole)
+    if not rows.chunks and not rows.bad:
+        return replace(obj.empty, source=source.name)
+    return replace(obj.events(source.name, rows.chunks, rows.bad), escaped=rows.escaped)
 
 
 def _lines(obj: _Object) -> list[ObjectRecords]:
