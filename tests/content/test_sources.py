@@ -85,7 +85,7 @@ def plugin_time(value: str) -> str:
 
 FORMS = {
     "aws_access_analyzer": {"createdAt": utc},
-    "aws_health": {name: http_date for name in ("startTime", "endTime", "lastUpdatedTime")},
+    "aws_health": dict.fromkeys(("startTime", "endTime", "lastUpdatedTime"), http_date),
     "aws_inspector": {
         name: lambda value: value if "T" in value else spoken(value)
         for name in ("firstObservedAt", "lastObservedAt", "updatedAt")
