@@ -202,12 +202,13 @@ def _of_listings(home: Home) -> Iterator[dict[str, Any]]:
             found = _FOLDER.search(prefix)
             inside = objects.c.key.startswith(prefix, autoescape=True)
             have = connection.execute(select(func.count(func.distinct(objects.c.key))).where(inside)).scalar() or 0
-            account, service, region, *day = found.groups() if found else (None, None, None)
+            account, service, region, year, month, day = found.groups() if found else (None,) * 6
+            moment = f"{year}-{int(month):02}-{int(day):02}T00Z" if month and day else value["at"]
             yield {
                 "source": _SOURCES.get(str(service), service),
                 "account_uid": account,
                 "region": region,
-                "hour": datetime.fromisoformat("{}-{:>02}-{:>02}T00Z".format(*day) if day else value["at"]),
+                "hour": datetime.fromisoformat(moment),
                 "witness": "listing",
                 "expected": value["objects"],
                 "arrived": have,
