@@ -65,17 +65,6 @@ CREATE OR REPLACE TEMP MACRO logfmt(text) AS coalesce(try(to_json(map(
         CASE WHEN starts_with(value, '"') THEN replace(replace(value[2:-2], '\"', '"'), '\\', '\') ELSE value END)
 ))), '{}'::JSON);
 
--- When a record was handed over, as far as anybody says so: its wrap, the key of its object; else now.
-CREATE OR REPLACE TEMP MACRO handed_over(envelope, key_time) AS coalesce(
-    epoch_ms_time(json_extract_string(envelope, '$.time')), iso_time(json_extract_string(envelope, '$.time')), key_time,
-    current_timestamp);
-
--- A time whose text has no year -> time in UTC, or null: in the latest year that puts it no more than two days after
--- `reference`. `format` is the rest of the text's, as strptime has it.
-CREATE OR REPLACE TEMP MACRO yearless_time(text, format, reference) AS list_filter(list_transform([1, 0, -1, -2, -3, -4],
-    lambda years: calendar_time(try_strptime((year(reference) + years) || ' ' || text || ' +0000', '%Y ' || format || ' %z'))
-), lambda moment: epoch_us(moment) <= epoch_us(reference) + 172_800_000_000)[1];
-
 -- A request's method as OCSF 1.5.0 knows them, or null.
 CREATE OR REPLACE TEMP MACRO http_method(method) AS
     CASE WHEN method IN ('CONNECT', 'DELETE', 'GET', 'HEAD', 'OPTIONS', 'POST', 'PUT', 'TRACE') THEN method END;
@@ -363,3 +352,57 @@ CREATE OR REPLACE TEMP MACRO device_action(word) AS CASE
     WHEN regexp_matches(lower(word), 'block|den(?:y|ied)|drop|reject|reset|prevent|quarantin|clean|delete|fail') THEN 2
     WHEN regexp_matches(lower(word), 'allow|permit|accept|pass|success|detect') THEN 1
 END;
+
+-- The text of XML, its entities read.
+CREATE OR REPLACE TEMP MACRO xml_text(escaped) AS replace(replace(replace(replace(replace(
+    escaped, '&lt;', '<'), '&gt;', '>'), '&quot;', '"'), '&apos;', ''''), '&amp;', '&');
+
+-- A Windows event as a flat JSON object of its data and of EventID, Channel, Computer, Provider, At and Level. It may be
+-- XML, JSON of Winlogbeat (`winlog`), of Get-WinEvent (`Id`, with unnamed Properties) or of others, which is flat.
+CREATE OR REPLACE TEMP MACRO windows_xml(event) AS json_pairs(
+    list_concat(['EventID', 'Channel', 'Computer', 'Provider', 'At', 'Level', 'RecordID'],
+        regexp_extract_all(event, '<Data Name=[''"]([^''"]+)[''"]>([^<]*)<', 1)),
+    list_transform(list_concat([
+        part_of(event, '<EventID[^>]*>(\d+)<'), part_of(event, '<Channel>([^<]*)<'), part_of(event, '<Computer>([^<]*)<'),
+        part_of(event, '<Provider[^>]* Name=[''"]([^''"]*)'), part_of(event, '<TimeCreated[^>]* SystemTime=[''"]([^''"]*)'),
+        part_of(event, '<Level>(\d+)<'), part_of(event, '<EventRecordID>(\d+)<')
+    ], regexp_extract_all(event, '<Data Name=[''"]([^''"]+)[''"]>([^<]*)<', 2)), lambda value: xml_text(value)));
+CREATE OR REPLACE TEMP MACRO windows_property(event, number) AS
+    json_extract_string(event, '$.Properties[' || number || '].Value');
+CREATE OR REPLACE TEMP MACRO windows_json(event) AS CASE
+    WHEN json_type(event, '$.winlog') = 'OBJECT' THEN json_merge_patch(
+        coalesce(json_extract(event, '$.winlog.event_data'), json_extract(event, '$.winlog.user_data'), '{}'::JSON),
+        json_object('EventID', json_extract_string(event, '$.winlog.event_id'),
+            'Channel', json_extract_string(event, '$.winlog.channel'),
+            'Computer', json_extract_string(event, '$.winlog.computer_name'),
+            'Provider', json_extract_string(event, '$.winlog.provider_name'),
+            'At', json_extract_string(event, '$."@timestamp"'), 'Level', json_extract_string(event, '$.log.level'),
+            'Outcome', json_extract_string(event, '$.winlog.keywords'), 'Message', json_extract_string(event, '$.message')))
+    WHEN json_extract_string(event, '$.Id') IS NOT NULL THEN json_merge_patch(
+        CASE json_extract_string(event, '$.Id')
+            WHEN '4624' THEN json_object('TargetUserName', windows_property(event, 5), 'LogonType', windows_property(event, 8),
+                'IpAddress', windows_property(event, 18))
+            WHEN '4625' THEN json_object('TargetUserName', windows_property(event, 5), 'LogonType', windows_property(event, 10),
+                'IpAddress', windows_property(event, 19))
+            ELSE '{}'::JSON
+        END,
+        json_object('EventID', json_extract_string(event, '$.Id'), 'Channel', json_extract_string(event, '$.LogName'),
+            'Computer', json_extract_string(event, '$.MachineName'), 'Provider', json_extract_string(event, '$.ProviderName'),
+            'At', coalesce(json_extract_string(event, '$.TimeCreated.value'), json_extract_string(event, '$.TimeCreated')),
+            'Level', json_extract_string(event, '$.LevelDisplayName'), 'Message', json_extract_string(event, '$.Message')))
+    ELSE json_merge_patch(event, json_object(
+        'Computer', coalesce(json_extract_string(event, '$.Hostname'), json_extract_string(event, '$.Computer')),
+        'Provider', coalesce(json_extract_string(event, '$.SourceName'), json_extract_string(event, '$.Provider')),
+        'At', coalesce(json_extract_string(event, '$.EventTime'), json_extract_string(event, '$.TimeCreated'),
+            json_extract_string(event, '$.TimeGenerated')),
+        'Level', coalesce(json_extract_string(event, '$.Severity'), json_extract_string(event, '$.Level')),
+        'Outcome', json_extract_string(event, '$.EventType')))
+END;
+CREATE OR REPLACE TEMP MACRO windows_event(event) AS
+    CASE WHEN starts_with(event, '<') THEN windows_xml(event) ELSE windows_json(event) END;
+
+-- The number that Windows writes, in hex or not; else null.
+CREATE OR REPLACE TEMP MACRO windows_number(digits) AS TRY_CAST(digits AS INTEGER);
+
+-- The value of a field of a Windows event; null where that is nothing, or `-`.
+CREATE OR REPLACE TEMP MACRO windows_text(text) AS nullif(nullif(trim(text), ''), '-');
