@@ -68,7 +68,9 @@ FORMS = {
     "aws_eks_authenticator": {"pairs": logfmt},
     "cef": {"message": pairs, "extension": pairs, "device_vendor": plain},
     "leef": {"message": pairs, "attributes": pairs},
-    "windows_event_xml": {"event": lambda text: [unescape(value) for value in re.findall(r"<Data [^>]*>([^<]*)<", text)]},
+    "windows_event_xml": {
+        "event": lambda text: [unescape(value) for value in re.findall(r"<Data [^>]*>([^<]*)<", text)]
+    },
     "aws_route53_resolver": {"query_name": lambda value: value.rstrip(".") or value},
     "aws_alb_access": {"time": iso, "request_creation_time": iso, "request": url},
     "aws_cloudfront": {"date_time": lambda value: value.replace("\t", "T") + "Z", "cs_user_agent": unquoted},

@@ -58,7 +58,16 @@ CLASSES = {
         _class(
             3002,
             "authentication",
-            *("actor", "api", "auth_protocol", "auth_protocol_id", "dst_endpoint", "http_request", "is_mfa", "is_remote"),
+            *(
+                "actor",
+                "api",
+                "auth_protocol",
+                "auth_protocol_id",
+                "dst_endpoint",
+                "http_request",
+                "is_mfa",
+                "is_remote",
+            ),
             *("logon_type", "logon_type_id", "service", "session", "src_endpoint", "user"),
         ),
         _class(3006, "group_management", "actor", "group", "src_endpoint", "user"),
