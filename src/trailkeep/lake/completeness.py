@@ -99,7 +99,7 @@ HAVING count(*) >= $share * greatest(date_diff('day', s.first, s.last) - 1, 1)
 """
 _SILENCES = """
 WITH series AS (SELECT source, account_uid, region, max(hour) AS last FROM arrived GROUP BY ALL)
-SELECT s.source, nullif(s.account_uid, ''), nullif(s.region, ''), s.last, count(*) AS hours
+SELECT s.source, nullif(s.account_uid, '') AS account_uid, nullif(s.region, '') AS region, s.last, count(*) AS hours
 FROM series s
 CROSS JOIN LATERAL (SELECT unnest(generate_series(s.last + INTERVAL 1 HOUR, $until, INTERVAL 1 HOUR)) AS hour) g
 JOIN habits h ON h.source = s.source AND h.account_uid = s.account_uid AND h.region = s.region
@@ -125,8 +125,8 @@ def silences(con: Connection, home: Home, now: datetime, rhythm: Rhythm) -> list
     """The sources that should have spoken for some hours and did not."""
     _prepare(con, home, now, rhythm)
     until = _hour(now) - timedelta(hours=1 + rhythm.late_hours)
-    rows = con.execute(_SILENCES, {"until": until, "silent_hours": rhythm.silent_hours}).fetchall()
-    return [Silence(*row) for row in rows]
+    rows = con.execute(_SILENCES, {"until": until, "silent_hours": rhythm.silent_hours}).to_arrow_table()
+    return [Silence(**row) for row in rows.to_pylist()]
 
 
 def completeness(con: Connection, home: Home, now: datetime, hours: int, rhythm: Rhythm) -> pa.Table:
