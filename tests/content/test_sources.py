@@ -69,7 +69,7 @@ def logfmt(text: str) -> list[str]:
 
 FORMS = {
     "aws_access_analyzer": {"createdAt": utc},
-    "aws_health": {name: http_date for name in ("startTime", "endTime", "lastUpdatedTime")},
+    "aws_health": dict.fromkeys(("startTime", "endTime", "lastUpdatedTime"), http_date),
     "aws_inspector": {
         name: lambda value: value if "T" in value else spoken(value)
         for name in ("firstObservedAt", "lastObservedAt", "updatedAt")

@@ -1,7 +1,7 @@
 """A CSV file with a header (RFC 4180) in, each row out as the record that it would be in another file.
 
-So one mapping serves both: a JSON object of the columns, or a line. In JSON a value is text, but for objects and arrays in
-JSON, which are nested; what is empty is left out. In lines it is `-`, and column names take dashes for underscores.
+So one mapping serves both: a JSON object of the columns, or a line. In JSON a value is text, but for objects and arrays
+in JSON, which are nested; what is empty is left out. In lines it is `-`, and column names take dashes for underscores.
 """
 
 import csv
