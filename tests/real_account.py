@@ -19,14 +19,21 @@ class Account(NamedTuple):
 ACCOUNT = {
     "access_analyzer_api": Account(unknown=5),  # answers of an API
     "alb": Account({"aws_alb_access": (19, 138)}),
-    "apigateway": Account(unknown=7),
-    "app": Account({"web_access": (2, 69)}, unknown=9),  # logs of web servers among those of programs
+    "apigateway": Account({"aws_apigateway_access": (7, 110)}),
+    # Logs of web servers and of the audit daemon among those of programs.
+    "app": Account({"web_access": (2, 69), "linux_auditd": (2, 40)}, unknown=7),
     "clb": Account({"aws_elb_classic": (2, 3)}),
     "cloudfront": Account({"aws_cloudfront": (11, 29_123)}),
     # Calls of AWS Config, and inputs of its rules.
     "config": Account({"aws_config": (13, 15), "aws_cloudtrail": (1, 1)}, unknown=7),
     "delivery_envelope": Account(
-        {"aws_cloudtrail": (1, 4), "aws_cloudwatch_logs": (14, 62), "aws_eventbridge": (16, 16)}, unknown=40
+        {
+            "aws_cloudtrail": (1, 4),
+            "aws_cloudwatch_alarm": (2, 2),
+            "aws_cloudwatch_logs": (14, 62),
+            "aws_eventbridge": (16, 16),
+        },
+        unknown=38,
     ),
     "eks_audit": Account({"aws_eks_audit": (26, 31)}),
     "eventbridge": Account({"aws_eventbridge": (5, 5)}),

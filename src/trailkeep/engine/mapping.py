@@ -104,7 +104,8 @@ def _rejection(outputs: dict[str, exp.Expr]) -> exp.Expr:
 
 def with_records(select: exp.Select, source: Source, relation: str, also: Sequence[str] = ()) -> exp.Select:
     """`select` from `records`: the relation's RECORD columns, those named in `also`, and the struct `r`."""
-    shape = _pruned(source.shape, set(_record_paths(select)))
+    # Of a record of which nothing is read, the first field tells whether it is one.
+    shape = _pruned(source.shape, set(_record_paths(select))) or dict([next(iter(source.shape.items()))])
     kept = [exp.column(name, quoted=True) for name in (*RECORD, *also)]
     if source.format == "json":
         parsed = _sql("try(json_transform(raw_data, shape))").transform(_replacing(shape=_literal(shape)))
@@ -138,8 +139,7 @@ def _matched(source: Source, shape: dict[str, Any]) -> exp.Expr:
         )
         for name in shape
     ]
-    first = _field_of_line(next(iter(source.shape)))
-    return exp.Case().when(first.neq(exp.Literal.string("")), exp.Struct(expressions=members))
+    return exp.Case().when(_field_of_line(source.filled).neq(exp.Literal.string("")), exp.Struct(expressions=members))
 
 
 def _field_of_line(name: str) -> exp.Expr:
@@ -230,7 +230,7 @@ def leaves(outputs: dict[str, exp.Expr], text: bool) -> Iterator[tuple[str, exp.
         if name + "?" in outputs:
             fallback = exp.column(name + "?", quoted=True)
             value = exp.func("coalesce", value, fallback) if name in outputs else fallback
-        if name.rpartition(".")[2].endswith("time"):
+        if name.endswith("time") and name != "metadata.original_time":  # which is text
             yield name, exp.func("epoch_ms", value)
             yield name + "_dt", exp.func("rfc3339", value.copy()) if text else value.copy()
         else:
