@@ -38,9 +38,9 @@ _OF_SIGNALS = {
 
 
 def makes(source: Source, class_uid: int) -> bool:
-    """Whether the source's mapping makes events of a class: it names the class by its number."""
-    number = r"\b0\s+(?:END\s+)?AS class_uid" if class_uid == 0 else rf"\b{class_uid}\b"  # 0 stands for much else, too
-    return bool(re.search(number, source.map_sql))
+    """Whether the source's mapping may make events of a class: it names the class by its number."""
+    said = {number.this for number in outputs_of(source)["class_uid"].find_all(exp.Literal) if number.is_int}
+    return str(class_uid) in said if said else re.search(rf"\b{class_uid}\b", source.map_sql) is not None
 
 
 def class_select(source: Source, relation: str, class_uid: int) -> exp.Select:
