@@ -106,7 +106,7 @@ def unpacked(body: bytes, encoding: str, limit: int) -> bytes:
                 plain = stream.read(limit + 1)
         else:
             raise Refused("type", f"the Content-Encoding {name} is none of gzip, deflate, zstd, identity")
-    except (IsalError, zstandard.ZstdError, EOFError) as error:
+    except (IsalError, zstandard.ZstdError, EOFError) as error:  # type: ignore[misc]  # isal gives it no base class
         raise Refused("bad", f"the body is no {name}: {error}") from error
     if len(plain) > limit:
         raise Refused("large", f"the body is larger than {limit:,} bytes")
