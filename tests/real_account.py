@@ -12,7 +12,7 @@ Count = tuple[int, int]  # files, and records in them
 class Account(NamedTuple):
     """Of a folder: source -> how many of its files hold records of it, and how many; the files that are of none."""
 
-    sources: dict[str, Count] = {}
+    sources: dict[str, Count] = {}  # noqa: RUF012 of a tuple, and never changed
     unknown: int = 0
 
 

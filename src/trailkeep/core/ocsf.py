@@ -12,8 +12,10 @@ _BASE = frozenset(
         "cloud",
         "end_time",
         "end_time_dt",
+        "message",
         "metadata",
         "raw_data",
+        "severity",
         "severity_id",
         "start_time",
         "start_time_dt",
@@ -44,7 +46,7 @@ def _class(uid: int, name: str, *attributes: str) -> OcsfClass:
 CLASSES = {
     c.uid: c
     for c in (
-        _class(0, "base_event", "api", "message"),
+        _class(0, "base_event", "api", "duration"),
         _class(2002, "vulnerability_finding", "finding_info", "resources", "vulnerabilities"),
         _class(2003, "compliance_finding", "compliance", "finding_info", "remediation", "resources"),
         _class(2004, "detection_finding", "evidences", "finding_info", "remediation", "resources"),
@@ -52,13 +54,7 @@ CLASSES = {
         _class(
             3002,
             "authentication",
-            "actor",
-            "api",
-            "http_request",
-            "is_mfa",
-            "service",
-            "src_endpoint",
-            "user",
+            *("actor", "api", "dst_endpoint", "http_request", "is_mfa", "service", "session", "src_endpoint", "user"),
         ),
         _class(
             4001,
@@ -92,7 +88,12 @@ CLASSES = {
             "api_activity",
             *("actor", "api", "http_request", "http_response", "resources", "src_endpoint"),
         ),
-        _class(6008, "application_error", "api", "message"),
+        _class(
+            6005,
+            "datastore_activity",
+            *("actor", "api", "database", "dst_endpoint", "duration", "query_info", "src_endpoint", "table", "type_id"),
+        ),
+        _class(6008, "application_error", "api", "duration"),
     )
 }
 

@@ -1,6 +1,7 @@
 """A folder of `sources/` in, a validated `Source` out: everything Trailkeep knows about one kind of log."""
 
 import re
+from collections.abc import Iterable
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal
@@ -21,6 +22,10 @@ class Recognise(BaseModel):
     key: list[str] = Field(default_factory=list, description="regular expressions searched in the key")
     fields: list[list[str]] = Field(
         default_factory=list, description="sets of field names; a record that has one whole set is this source's"
+    )
+    line: str | None = Field(
+        default=None,
+        description="of lines: regular expression searched in a line that its pattern matches; it must be there",
     )
     last: bool = Field(default=False, description="whether content is tried against all other sources first")
     around: list[str] = Field(
@@ -46,6 +51,11 @@ class Source(BaseModel):
         "field; the first group is never empty. Of fields, empty text and `-` are null",
     )
     comments: str | None = Field(default=None, description="of format lines: what lines begin with that are no records")
+    begins: str | None = Field(
+        default=None,
+        description="of format lines: a regular expression for the begin of a record's first line; lines that do not "
+        "begin so belong to the record above",
+    )
     envelope: list[str] = Field(
         default_factory=list, description="of JSON: keys (or the one key) of the array that holds an object's records"
     )
@@ -86,8 +96,8 @@ class Source(BaseModel):
     def _has_what_its_format_needs(self) -> "Source":
         if not self.shape:
             raise ValueError("shape: names no field")
-        if self.format != "lines" and (self.pattern or self.comments):
-            raise ValueError("pattern, comments: only a source of lines has them")
+        if self.format != "lines" and (self.pattern or self.comments or self.begins):
+            raise ValueError("pattern, comments, begins: only a source of lines has them")
         return self
 
     @property
@@ -99,6 +109,17 @@ class Source(BaseModel):
     def line(self) -> re.Pattern[str]:
         """Of format lines: `whole_line`, to look at single lines with."""
         return re.compile(self.whole_line)
+
+    def has_line(self, lines: Iterable[str]) -> bool:
+        """Of format lines: whether one of these lines of a file, or a record of several of them, is this source's."""
+        wanted = re.compile(self.recognise.line or "")
+        records: list[str] = []
+        for line in lines:
+            if records and self.begins and not re.match(self.begins, line):
+                records[-1] += f"\n{line}"
+            else:
+                records.append(line)
+        return any(self.line.search(record) and wanted.search(record) for record in records)
 
     @cached_property
     def map_sql(self) -> str:

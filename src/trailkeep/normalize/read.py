@@ -20,7 +20,7 @@ from trailkeep.normalize.decompress import decompress
 from trailkeep.normalize.envelopes import is_envelope
 from trailkeep.normalize.formats import parquet
 from trailkeep.normalize.formats.delimited import Lines, first_lines, names_only, read_delimited, read_lines
-from trailkeep.normalize.formats.json_records import is_utf8, read_json, top_fields
+from trailkeep.normalize.formats.json_records import is_utf8, marks, read_json, top_fields
 from trailkeep.normalize.formats.json_salvage import JsonRecords
 from trailkeep.normalize.records import (
     BadPiece,
@@ -176,7 +176,7 @@ def _wrapped(obj: _Object, found: JsonRecords) -> list[ObjectRecords]:
 
 
 def _source_of(raws: Iterable[Slice], candidates: list[Source]) -> Source | None:
-    return next(filter(None, (recognise.by_fields(top_fields(raw), candidates) for raw in raws)), None)
+    return next(filter(None, (recognise.by_fields(marks(raw), candidates) for raw in raws)), None)
 
 
 def _described(fields: frozenset[str], plain: bytes) -> str:
@@ -218,7 +218,7 @@ def _lines(obj: _Object) -> ObjectRecords | None:
         source = obj.named
     if source is None:
         return None
-    return _of_lines(obj, source, read_lines(obj.plain, source.comments, cut=not obj.whole))
+    return _of_lines(obj, source, read_lines(obj.plain, source.comments, not obj.whole, source.begins))
 
 
 def _of_lines(obj: _Object, source: Source, lines: Lines) -> ObjectRecords:

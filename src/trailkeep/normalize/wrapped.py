@@ -13,7 +13,7 @@ import pyarrow as pa
 from trailkeep.core.source import Source
 from trailkeep.normalize import recognise
 from trailkeep.normalize.envelopes import Message, Unwrapper
-from trailkeep.normalize.formats.json_records import top_fields
+from trailkeep.normalize.formats.json_records import short_texts, top_fields
 from trailkeep.normalize.formats.json_salvage import JsonRecords
 from trailkeep.normalize.records import BadPiece, ObjectRecords, Slice, chunks_of, view_of
 
@@ -103,14 +103,19 @@ def _recogniser(sources: Sequence[Source]) -> Callable[[Message], Known | None]:
     """Tells the source of single records: JSON objects by their fields, lines by their pattern."""
     kinds = {kind: [source for source in sources if source.format == kind] for kind in ("json", "delimited", "lines")}
 
+    telling = {
+        mark.partition("=")[0] for source in kinds["json"] for mark in chain(*source.recognise.fields) if "=" in mark
+    }
+
     @lru_cache(maxsize=4096)
-    def by_names(*names: str) -> Known | None:
+    def by_marks(*names: str) -> Known | None:
         source = recognise.by_fields(names, kinds["json"])
         return Known(source.name) if source else None
 
     def known(message: Message) -> Known | None:
         if message.fields:
-            return by_names(*message.fields)
+            texts = short_texts({name: message.fields[name] for name in telling.intersection(message.fields)})
+            return by_marks(*message.fields, *texts)
         line = str(view_of(message.data), "utf-8")
         header = recognise.default_format(line)
         if header and (source := recognise.by_fields(header.split(" "), kinds["delimited"])):

@@ -9,7 +9,7 @@ checked over the whole buffer here, so that no record reaches the engine that it
 """
 
 import re
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from operator import itemgetter
 
 import msgspec
@@ -25,7 +25,7 @@ _FIELDS = msgspec.json.Decoder(dict[str, msgspec.Raw])
 _BOM = b"\xef\xbb\xbf"
 _OPENING = frozenset(b"{")
 # Up to three plain values may stand before the array, such as AWS Config's fileVersion.
-_BESIDE = rb'"[^"\\]*"\s*:\s*(?:"[^"\\]*"|[-+.\w]+)\s*,\s*'
+_BESIDE = rb'"[^"\\]*"\s*:\s*(?:"(?:[^"\\]|\\.)*"|[-+.\w]+)\s*,\s*'
 _OPENING_OF = rb'\s*\{\s*((?:%s){0,3})"(%s)"\s*:\s*\['
 _first = itemgetter(0)
 
@@ -91,3 +91,19 @@ def top_fields(record: Slice) -> frozenset[str]:
         return frozenset(_FIELDS.decode(record))
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return frozenset()
+
+
+def marks(record: Slice) -> frozenset[str]:
+    """What a record can be recognised by: names of its own fields, and `name=text` of those that hold short text."""
+    try:
+        fields = _FIELDS.decode(record)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return frozenset()
+    return frozenset(fields).union(short_texts(fields))
+
+
+def short_texts(fields: Mapping[str, msgspec.Raw]) -> Iterator[str]:
+    """`name=text` of each field that holds short text."""
+    for name, view in ((name, memoryview(raw)) for name, raw in fields.items()):
+        if len(view) < 64 and bytes(view[:1]) == b'"':
+            yield f"{name}={bytes(view)[1:-1].decode()}"
