@@ -154,9 +154,15 @@ def test_a_collector_between(service: Service, protocol: str) -> None:
     agent = Path(spec.submodule_search_locations[0]) / "rotel-agent"
     near = free_port()
     target = service.http if protocol == "http" else service.grpc
-    command = [agent, "start", "--otlp-http-endpoint", f"127.0.0.1:{near}",
-               "--otlp-grpc-endpoint", f"127.0.0.1:{free_port()}", "--exporter", "otlp", "--otlp-exporter-endpoint", f"http://127.0.0.1:{target}",
-               "--otlp-exporter-protocol", protocol, "--otlp-exporter-custom-headers", f"authorization=Bearer {TOKEN}"]  # fmt: skip
+    options = {
+        "otlp-http-endpoint": f"127.0.0.1:{near}",
+        "otlp-grpc-endpoint": f"127.0.0.1:{free_port()}",
+        "exporter": "otlp",
+        "otlp-exporter-endpoint": f"http://127.0.0.1:{target}",
+        "otlp-exporter-protocol": protocol,
+        "otlp-exporter-custom-headers": f"authorization=Bearer {TOKEN}",
+    }
+    command = [agent, "start", *(word for name, value in options.items() for word in (f"--{name}", value))]
     process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     try:
         while True:

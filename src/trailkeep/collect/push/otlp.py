@@ -163,7 +163,7 @@ class _Values(msgspec.Struct):
 
 
 class _Pair(msgspec.Struct):
-    key: str
+    key: str = ""  # protobuf leaves out what is empty
     value: _AnyValue = msgspec.field(default_factory=_AnyValue)
 
 
