@@ -92,6 +92,7 @@ def _source(source: Source) -> str:
         ("Sigma logsource", _code(service)),
         ("Version of the mapping", str(source.version)),
         ("View with native field names", _code(source.name)),
+        ("Lines of syslog, of the program", _code(source.syslog) if source.syslog else ""),
         ("Recognised by a line, which is", _code(source.pattern) if source.pattern else ""),
         ("Recognised by its key", "<br>".join(map(_code, source.recognise.key))),
         ("Recognised by fields", "<br>".join(_code(" ".join(names)) for names in source.recognise.fields)),

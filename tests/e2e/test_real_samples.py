@@ -25,7 +25,7 @@ UNREAD = "not a record that the mapping can read"
 MIXED_IN = Counter(
     {
         ("alb", UNREAD): 7,
-        ("app", UNREAD): 4,
+        ("app", UNREAD): 8,
         ("delivery_envelope", "time is before 2006"): 6,
         ("eventbridge", "time is before 2006"): 1,
         ("rds", "timestamp is before 2006"): 1,

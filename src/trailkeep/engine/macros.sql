@@ -37,6 +37,14 @@ CREATE OR REPLACE TEMP MACRO iso_time(iso) AS calendar_time(TRY_CAST(iso AS TIME
 -- Time as the Common Log Format has it, `10/Oct/2000:13:55:36 -0700` -> time, or null.
 CREATE OR REPLACE TEMP MACRO clf_time(clf) AS calendar_time(try_strptime(clf, '%d/%b/%Y:%H:%M:%S %z'));
 
+-- Time as HTTP headers have it, `Sun, 06 Nov 1994 08:49:37 GMT` -> time, or null.
+CREATE OR REPLACE TEMP MACRO http_time(words) AS
+    calendar_time(try_strptime(replace(words, 'GMT', '+0000'), '%a, %d %b %Y %H:%M:%S %z'));
+
+-- Time as Java writes it for people in the USA, `Nov 6, 1994, 8:49:37 AM`, in UTC -> time, or null.
+CREATE OR REPLACE TEMP MACRO us_time(words) AS
+    calendar_time(try_strptime(replace(words, chr(8239), ' ') || ' +0000', '%b %d, %Y, %I:%M:%S %p %z'));
+
 -- Epoch seconds in text -> time; null where it is no number or out of range.
 CREATE OR REPLACE TEMP MACRO epoch_time(seconds) AS calendar_time(try(to_timestamp(TRY_CAST(seconds AS DOUBLE))));
 
@@ -54,6 +62,10 @@ CREATE OR REPLACE TEMP MACRO any_time(text) AS CASE
     WHEN TRY_CAST(text AS DOUBLE) < 1e17 THEN calendar_time(try(make_timestamptz(TRY_CAST(text AS BIGINT))))
     ELSE calendar_time(try(make_timestamptz(TRY_CAST(text AS BIGINT) // 1000)))
 END;
+-- A time of an OCSF event: its number, milliseconds or (as some write it) seconds since 1970, else one of its texts.
+CREATE OR REPLACE TEMP MACRO ocsf_time(number, words) AS coalesce(
+    CASE WHEN abs(TRY_CAST(number AS DOUBLE)) < 1e11 THEN epoch_time(number) ELSE epoch_ms_time(number) END,
+    iso_time(number), iso_time(words));
 
 -- Epoch nanoseconds in text -> time; null where it is no number or out of range.
 CREATE OR REPLACE TEMP MACRO epoch_ns_time(nanoseconds) AS
@@ -76,6 +88,17 @@ CREATE OR REPLACE TEMP MACRO logfmt(text) AS coalesce(try(to_json(map(
     list_transform(regexp_extract_all(text, '([A-Za-z_][\w.-]*)=("(?:[^"\\]|\\.)*"|\S*)', 2), lambda value:
         CASE WHEN starts_with(value, '"') THEN replace(replace(value[2:-2], '\"', '"'), '\\', '\') ELSE value END)
 ))), '{}'::JSON);
+
+-- When a record was handed over, as far as anybody says so: its wrap, the key of its object; else now.
+CREATE OR REPLACE TEMP MACRO handed_over(envelope, key_time) AS coalesce(
+    epoch_ms_time(json_extract_string(envelope, '$.time')), iso_time(json_extract_string(envelope, '$.time')), key_time,
+    current_timestamp);
+
+-- A time whose text has no year -> time in UTC, or null: in the latest year that puts it no more than two days after
+-- `reference`. `format` is the rest of the text's, as strptime has it.
+CREATE OR REPLACE TEMP MACRO yearless_time(text, format, reference) AS list_filter(list_transform([1, 0, -1, -2, -3, -4],
+    lambda years: calendar_time(try_strptime((year(reference) + years) || ' ' || text || ' +0000', '%Y ' || format || ' %z'))
+), lambda moment: epoch_us(moment) <= epoch_us(reference) + 172_800_000_000)[1];
 
 -- A request's method as OCSF 1.5.0 knows them, or null.
 CREATE OR REPLACE TEMP MACRO http_method(method) AS
@@ -169,6 +192,28 @@ END;
 -- What patches have left of a record as `unmapped`; null where that is nothing.
 CREATE OR REPLACE TEMP MACRO leftover(patched) AS nullif(patched::VARCHAR, '{}')::JSON;
 
+-- Text that says something; null where it is empty or `-`.
+CREATE OR REPLACE TEMP MACRO said(text) AS nullif(nullif(text, ''), '-');
+
+-- The top-level fields of a JSON record that say nothing: empty text or `-`.
+CREATE OR REPLACE TEMP MACRO blank_fields(doc) AS list_filter(json_keys(doc), lambda name:
+    json_extract_string(doc, '/' || replace(replace(name, '~', '~0'), '/', '~1')) IN ('', '-'));
+
+-- The name of a field that counts where `first` says nothing.
+CREATE OR REPLACE TEMP MACRO unless(first, name) AS CASE WHEN said(first) IS NULL THEN name END;
+
+-- URL-encoded text decoded once, or as it is where it cannot be.
+CREATE OR REPLACE TEMP MACRO url_decoded(encoded) AS coalesce(try(url_decode(encoded)), encoded);
+
+-- The URL that a viewer asked CloudFront for, put together of its parts; null where there are none.
+CREATE OR REPLACE TEMP MACRO viewer_url(scheme, host, path, query) AS
+    nullif(coalesce(scheme || '://' || host, '') || coalesce(path, '') || coalesce('?' || query, ''), '');
+
+-- The addresses in an X-Forwarded-For header. Between them stand a comma and a space, which CloudFront writes as \x20 or
+-- %20.
+CREATE OR REPLACE TEMP MACRO forwarded_ips(header) AS
+    list_filter(regexp_split_to_array(header, ',|\\x20|%20| '), lambda address: is_ip(address));
+
 -- The activity of OCSF's HTTP Activity that a method is.
 CREATE OR REPLACE TEMP MACRO http_activity(method) AS CASE method
     WHEN 'CONNECT' THEN 1 WHEN 'DELETE' THEN 2 WHEN 'GET' THEN 3 WHEN 'HEAD' THEN 4 WHEN 'OPTIONS' THEN 5
@@ -259,3 +304,114 @@ CREATE OR REPLACE TEMP MACRO json_opened(docs) AS flatten(list_transform(docs, l
 CREATE OR REPLACE TEMP MACRO json_below(direct, doc, last_key, found) AS CAST(coalesce(direct,
     CASE WHEN contains(doc, '"' || last_key || '":') AND contains(doc, '[') THEN to_json(json_opened(found)) END
 ) AS VARCHAR);
+
+-- The time of a syslog header: ISO 8601, or month and day with or without a year, taken for UTC.
+CREATE OR REPLACE TEMP MACRO syslog_time(moment, envelope, key_time) AS coalesce(
+    iso_time(replace(moment, ',', '.')),
+    calendar_time(try_strptime(moment, '%b %d %Y %H:%M:%S')::TIMESTAMPTZ),
+    yearless_time(moment, '%b %d %H:%M:%S', handed_over(envelope, key_time)),
+    yearless_time(moment, '%b %d %H:%M:%S.%f', handed_over(envelope, key_time)));
+
+-- OCSF's severity_id of a syslog priority; null where there is none.
+CREATE OR REPLACE TEMP MACRO syslog_severity(pri) AS CASE
+    WHEN TRY_CAST(pri AS INTEGER) IS NULL THEN NULL
+    ELSE [6, 5, 5, 4, 3, 1, 1, 1][TRY_CAST(pri AS INTEGER) % 8 + 1]
+END;
+
+-- The first group of `pattern` in a text; null where it is not found or empty.
+CREATE OR REPLACE TEMP MACRO part_of(line, pattern) AS nullif(regexp_extract(line, pattern, 1), '');
+
+-- What of a syslog header has no place in OCSF, as `unmapped`.
+CREATE OR REPLACE TEMP MACRO syslog_fields(pri, version, pid, procid, msgid, structured_data) AS unmapped_fields(json_object(
+    'pri', pri, 'syslog_version', version, 'pid', coalesce(pid, procid), 'msgid', msgid, 'structured_data', structured_data));
+
+-- The provider of the cloud whose account or region an envelope names, or null.
+CREATE OR REPLACE TEMP MACRO envelope_cloud(envelope) AS CASE
+    WHEN coalesce(json_extract_string(envelope, '$.account'), json_extract_string(envelope, '$.region')) IS NOT NULL THEN 'AWS'
+END;
+
+-- The OCSF profiles of an event of a host that may have come in an envelope, which says whose account it was.
+CREATE OR REPLACE TEMP MACRO host_profiles(host, envelope) AS list_concat(
+    CASE WHEN envelope_cloud(envelope) IS NULL THEN [] ELSE ['cloud'] END,
+    CASE WHEN host IS NULL THEN [] ELSE ['host'] END,
+    ['datetime']);
+
+-- The time of a line of BIND's, `04-May-2026 09:41:02.250`, taken for UTC; or null.
+CREATE OR REPLACE TEMP MACRO named_time(moment) AS
+    calendar_time(try_strptime(moment, '%d-%b-%Y %H:%M:%S.%f')::TIMESTAMPTZ);
+
+-- Keys and their values, lists of texts of one length, as a JSON object; a key that comes twice stands in it twice.
+CREATE OR REPLACE TEMP MACRO json_pairs(keys, texts) AS CAST('{' || array_to_string(list_transform(range(1, len(keys) + 1),
+    lambda i: to_json(keys[i])::VARCHAR || ':' || to_json(texts[i])::VARCHAR), ',') || '}' AS JSON);
+
+-- The fields of a line of the audit daemon, as a JSON object; texts in quotes keep them, so that others are known for hex.
+CREATE OR REPLACE TEMP MACRO audit_plain(line) AS regexp_replace(regexp_replace(line, '\b(old|new) (auid|ses)=', '\1-\2=', 'g'),
+    chr(29) || '|msg=''|''(?:\s|' || chr(29) || '|$)', ' ', 'g');
+CREATE OR REPLACE TEMP MACRO audit_fields(line) AS json_pairs(
+    regexp_extract_all(audit_plain(line), '([A-Za-z][\w-]*)=("[^"]*"|\S*)', 1),
+    regexp_extract_all(audit_plain(line), '([A-Za-z][\w-]*)=("[^"]*"|\S*)', 2));
+
+-- A value of the audit daemon: without its quotes; null for `?`, `(null)` and the like.
+CREATE OR REPLACE TEMP MACRO audit_value(word) AS CASE
+    WHEN starts_with(word, '"') THEN nullif(trim(word, '"'), '')
+    WHEN word NOT IN ('', '?', '(null)', '(none)', 'unset', '4294967295', '-1') THEN word
+END;
+
+-- The same of a field that the daemon writes in hex where it holds more than plain words.
+CREATE OR REPLACE TEMP MACRO audit_text(word) AS CASE
+    WHEN regexp_full_match(word, '(?:[0-9A-F]{2})+') THEN coalesce(replace(try(decode(unhex(word))), chr(0), ' '), word)
+    ELSE audit_value(word)
+END;
+
+-- `key=value key=value` as CEF has it -> a JSON object of texts: a value goes on to the next key, and a backslash stands
+-- before what would end it.
+CREATE OR REPLACE TEMP MACRO cef_pairs(extension) AS string_split(
+    regexp_replace(trim(extension), '(?:^|\s+)([A-Za-z0-9_.\[\]-]+)=', chr(30) || '\1=', 'g'), chr(30))[2:];
+CREATE OR REPLACE TEMP MACRO cef_plain(escaped) AS
+    replace(replace(replace(replace(replace(replace(escaped, '\\', chr(31)), '\=', '='), '\|', '|'), '\n', chr(10)), '\r', chr(13)),
+        chr(31), '\');
+CREATE OR REPLACE TEMP MACRO split_pairs(pairs) AS json_pairs(
+    list_transform(pairs, lambda pair: trim(split_part(pair, '=', 1))),
+    list_transform(pairs, lambda pair: cef_plain(pair[instr(pair, '=') + 1:])));
+
+-- The character that LEEF names as what stands between attributes: itself, or `x5E`, `0x5E`; else a tab.
+CREATE OR REPLACE TEMP MACRO leef_delimiter(name) AS CASE
+    WHEN regexp_full_match(name, '0?x[0-9A-Fa-f]{1,4}') THEN chr(('0x' || regexp_extract(name, 'x(.*)', 1))::INTEGER)
+    ELSE coalesce(name, chr(9))
+END;
+
+-- Attributes of LEEF; where the delimiter is in none of them, they are taken for pairs as in CEF.
+CREATE OR REPLACE TEMP MACRO leef_pairs(attributes, delimiter) AS CASE
+    WHEN contains(attributes, delimiter) OR NOT regexp_matches(attributes, '\s[A-Za-z0-9_.-]+=')
+        THEN list_filter(string_split(attributes, delimiter), lambda pair: contains(pair, '='))
+    ELSE cef_pairs(attributes)
+END;
+
+-- The time that a device writes: milliseconds since 1970, ISO 8601 or `May 04 2026 10:00:00.123 UTC`; or null.
+CREATE OR REPLACE TEMP MACRO device_time(moment) AS coalesce(
+    epoch_ms_time(moment), iso_time(moment),
+    calendar_time(try_strptime(regexp_extract(moment, '^[A-Z][a-z]{2} \d{1,2} \d{4} \d\d:\d\d:\d\d'), '%b %d %Y %H:%M:%S')::TIMESTAMPTZ));
+
+-- OCSF's severity_id of ten levels, or of their names.
+CREATE OR REPLACE TEMP MACRO severity_of_ten(level) AS CASE
+    WHEN TRY_CAST(level AS INTEGER) IS NOT NULL
+        THEN CASE WHEN TRY_CAST(level AS INTEGER) >= 9 THEN 5 WHEN TRY_CAST(level AS INTEGER) >= 7 THEN 4
+            WHEN TRY_CAST(level AS INTEGER) >= 4 THEN 3 WHEN TRY_CAST(level AS INTEGER) >= 1 THEN 2 ELSE 1 END
+    ELSE coalesce(MAP {'low': 2, 'medium': 3, 'high': 4, 'very-high': 5, 'critical': 5}[lower(level)], 0)
+END;
+
+-- The class of what a security device reports, told by its words: a finding, a sign-in, a connection, or none of these.
+CREATE OR REPLACE TEMP MACRO device_class(kind, product, has_user, has_address) AS CASE
+    WHEN regexp_matches(lower(kind), '\b(?:log[io]n|log-?o(?:n|ff|ut)|sign-?in|authentic|login_|_login)') AND has_user THEN 3002
+    WHEN regexp_matches(lower(kind), 'malware|virus|trojan|intrusion|exploit|threat|attack|ransom|dlp|data loss|botnet|spyware')
+        OR regexp_matches(lower(product), 'antivirus|anti-?malware|endpoint|intrusion|\b(?:ips|ids|dlp|edr)\b|data loss') THEN 2004
+    WHEN has_address AND (regexp_matches(lower(product), 'firewall|\b(?:asa|fw)\b|pan-os|forti|vpn-1|srx|gateway')
+        OR regexp_matches(lower(kind), 'firewall|traffic|connection|session|flow')) THEN 4001
+    ELSE 0
+END;
+
+-- OCSF's action_id of a word for what a device did: 1 allowed, 2 denied; else null.
+CREATE OR REPLACE TEMP MACRO device_action(word) AS CASE
+    WHEN regexp_matches(lower(word), 'block|den(?:y|ied)|drop|reject|reset|prevent|quarantin|clean|delete|fail') THEN 2
+    WHEN regexp_matches(lower(word), 'allow|permit|accept|pass|success|detect') THEN 1
+END;

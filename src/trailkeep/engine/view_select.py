@@ -13,7 +13,7 @@ from sqlglot import exp
 from trailkeep.core.columns import BY_NAME, BY_PATH, EVENTS, MAPPED, SIGNAL_SOURCE
 from trailkeep.core.ocsf import CLASSES, VERSION
 from trailkeep.core.source import Source
-from trailkeep.engine.mapping import RECORD, leaves, mapping, outputs_of, struct_value, tree_of, with_records
+from trailkeep.engine.mapping import RECORD, WHOLE, leaves, mapping, outputs_of, struct_value, tree_of, with_records
 
 _STORED = "stored."
 _PASSED = tuple(_STORED + column.name for column in EVENTS)
@@ -48,7 +48,7 @@ def class_select(source: Source, relation: str, class_uid: int) -> exp.Select:
     named = {
         name: exp.column(_STORED + BY_PATH[name].name, quoted=True) if name in BY_PATH else value.copy()
         for name, value in outputs_of(source).items()
-        if name not in ("reject", "entity_texts")
+        if name not in ("reject", "entity_texts", WHOLE)
     }
     mapped = mapping(source).copy()
     stored = [exp.column(name, quoted=True) for name in _PASSED]
