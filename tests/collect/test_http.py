@@ -16,6 +16,7 @@ from tests.collect.receiving import rig
 from tests.collect.receiving_http import JSON, TOKEN, Peer, http, pki, running, token
 from trailkeep.collect import spool as spool_module
 from trailkeep.collect.http import HttpReceiver
+from trailkeep.collect.push import receiver as receiver_module
 
 __all__ = ["token"]
 pytestmark = pytest.mark.usefixtures("token")
@@ -308,6 +309,29 @@ def test_mutual_tls(tmp_path: Path) -> None:
         old.maximum_version = ssl.TLSVersion.TLSv1_2
         assert Peer(peer.port, old).send("/ingest", TWO, NDJSON).status == 200
         assert len(on.waiting(4)) == 4
+
+
+def test_a_certificate_that_is_renewed_is_taken_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(receiver_module, "_RELOAD_SECONDS", 0.02)
+    keys = pki(tmp_path / "pki")
+    on = rig(tmp_path)
+    with http(on, tls={"certificate": str(keys.server), "key": str(keys.server_key)}) as peer:
+        assert (
+            Peer(peer.port, ssl.create_default_context(cafile=str(keys.ca))).send("/ingest", TWO, NDJSON).status == 200
+        )
+        good = keys.server_key.read_bytes()
+        keys.server_key.write_bytes(b"half written")
+        while not on.context.health.errors:
+            threading.Event().wait(0.01)
+        keys.server_key.write_bytes(good)
+        renewed = pki(tmp_path / "pki")
+        while True:
+            try:
+                context = ssl.create_default_context(cafile=str(renewed.ca))
+                assert Peer(peer.port, context).send("/ingest", TWO, NDJSON).status == 200
+                break
+            except ssl.SSLError:
+                threading.Event().wait(0.01)
 
 
 def test_a_missing_secret_or_certificate_ends_the_collector_with_its_reason(

@@ -112,6 +112,43 @@ def test_senders_of_every_protocol(service: Service, trailkeep: Program) -> None
     assert json.loads(done.out) == {"n": 1}
 
 
+STRANGE = [
+    b'{"a":1}',
+    b'{"a":"\\u0000","a":"\\ud83d\\ude00"}',
+    b'{"n":1e999,"m":-0,"k":123456789012345678901234567890}',
+    b'{"event":' + b"[" * 400 + b"]" * 400 + b"}",
+    b'{"resourceLogs":[17]}',
+    b'{"resourceLogs":17,"records":[]}',
+    b'{"Records":[[[1]]],"logEvents":"x"}',
+    b'{"trailkeep":{"protocol":"hec","received":"2026-11-25T00:00:00Z","sender":"forged","batch":"f"},"record":"x"}',
+    b'{"trailkeep":1,"record":2}',
+    b'{"requestId":"r","timestamp":1,"records":[{"data":"no base64"}]}',
+    b'{"Message":"{\\"Message\\":\\"x\\"}","Type":"Notification","TopicArn":"x","MessageId":"x"}',
+    b'"{"',
+    b'" "',
+    b'"\\n{\\"a\\":1}"',
+]
+
+
+def test_strange_records_harm_no_others(service: Service) -> None:
+    headers = BEARER | {"Content-Type": "application/x-ndjson"}
+    for number, strange in enumerate(STRANGE):
+        before, after = (json.dumps(event(f"{when}-{number}")).encode() for when in ("before", "after"))
+        status, answer = service.send("/ingest", b"\n".join((before, strange, after)), headers)
+        assert status == 200, (strange, answer)
+    service.end(code=1)  # something was quarantined
+    found = Counter(
+        _text(row["source"], json.loads(row["raw_data"]))
+        for row in events_table(open_home(service.lake))
+        .scan(selected_fields=("source", "raw_data"))
+        .to_arrow()
+        .to_pylist()
+        if row["source"] == "aws_eventbridge"
+    )
+    assert found == Counter(f"{when}-{number}" for number in range(len(STRANGE)) for when in ("before", "after"))
+    assert sum(picture(service.lake).quarantine.values()) >= len(STRANGE)
+
+
 def test_indexer_acknowledgement_outlives_a_kill(service: Service) -> None:
     headers = {"Authorization": "Splunk tok-acked", "X-Splunk-Request-Channel": "5e000000-0000-4000-8000-000000000001"}
     body = b'{"event":"acked","time":1777888800}'
