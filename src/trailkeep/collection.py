@@ -34,6 +34,7 @@ from trailkeep.lake.reconcile import abandon
 from trailkeep.pipeline import Settings, Worker
 
 _HEALTH_EVERY = 5.0
+_STOP_SECONDS = 20.0  # collectors have as long to hand over what they acknowledged; the rest waits for the next start
 _GRACE = timedelta(hours=1)  # readers may still use what compaction replaced
 
 
@@ -103,7 +104,7 @@ class Collection:
             worker = Worker(self._settings)
             for thread in threads:
                 thread.start()
-            told = 0.0
+            told, until = 0.0, float("inf")
             try:
                 while True:
                     over = not any(thread.is_alive() for thread in threads)
@@ -113,8 +114,10 @@ class Collection:
                         self._store(worker, writer, taken)
                         self._feed.done(taken)
                         self._look_after()
-                    elif over or (self.stop.is_set() and not taken):
+                    elif over or time.monotonic() > until:
                         break
+                    if self.stop.is_set():
+                        until = min(until, time.monotonic() + _STOP_SECONDS)
                     self._watch.look()
                     if time.monotonic() - told > _HEALTH_EVERY:
                         self._tell_health()
