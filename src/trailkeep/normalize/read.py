@@ -213,7 +213,7 @@ def _text(obj: _Object) -> list[ObjectRecords]:
 
 
 def _csv(obj: _Object) -> ObjectRecords | None:
-    """The rows of a CSV file as records or lines of the source whose fields its header names; None where none is."""
+    """The rows of a CSV file, as JSON records or lines of the source that its header fits; None without one."""
     names = csv_rows.header(obj.plain)
     source = recognise.by_fields(names, obj.candidates("json"))
     as_lines = source is None
