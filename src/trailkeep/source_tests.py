@@ -8,6 +8,7 @@ import difflib
 import json
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -26,6 +27,7 @@ from trailkeep.normalize.records import ObjectRecords, chunks_of, to_table
 _LIMIT = 64 * 1024 * 1024
 _OBJECT_ID = "0" * 32
 _DIFF_LINES = 40
+_KEY_TIME = datetime(2026, 6, 30, tzinfo=UTC)  # of syslog: the year of times that name none
 
 Results = list[dict[str, Any]]
 

@@ -37,13 +37,14 @@ class Recognise(BaseModel):
 
 
 class Source(BaseModel):
-    """One kind of log. `folder` holds source.yaml, map.sql, samples/ and expected/."""
+    """One kind of log. `folder` holds source.yaml, map.sql (unless `like`), samples/ and expected/."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     folder: Path
     name: str
     title: str
+    like: str | None = Field(default=None, description="a shipped source whose map.sql and keys this one shares")
     version: int = Field(ge=1, description="map_version: raised whenever map.sql changes what it yields")
     format: Literal["json", "delimited", "lines"]
     pattern: str | None = Field(
@@ -61,6 +62,10 @@ class Source(BaseModel):
         default=None,
         description="of format lines: a regular expression for the begin of a record's first line; lines that do not "
         "begin so belong to the record above",
+    )
+    headless: dict[str, str] = Field(
+        default_factory=dict,
+        description="of format delimited: what a whole line matches that comes without a header -> the header it has",
     )
     envelope: list[str] = Field(
         default_factory=list, description="of JSON: keys (or the one key) of the array that holds an object's records"
@@ -106,6 +111,8 @@ class Source(BaseModel):
             raise ValueError("shape: names no field")
         if self.format != "lines" and (self.pattern or self.comments or self.begins or self.syslog):
             raise ValueError("pattern, comments, begins, syslog: only a source of lines has them")
+        if self.format != "delimited" and self.headless:
+            raise ValueError("headless: only a source of delimited text has it")
         return self
 
     @property
@@ -139,9 +146,15 @@ class Source(BaseModel):
         return any(self.line.search(record) and wanted.search(record) for record in records)
 
     @cached_property
+    def headers(self) -> tuple[tuple[re.Pattern[str], str], ...]:
+        """Compiled `headless`."""
+        return tuple((re.compile(pattern), header) for pattern, header in self.headless.items())
+
+    @cached_property
     def map_sql(self) -> str:
         """The mapping: one SELECT from `records`, each output named by its OCSF path."""
-        return (self.folder / "map.sql").read_text(encoding="utf-8")
+        folder = SHIPPED / self.like if self.like else self.folder
+        return (folder / "map.sql").read_text(encoding="utf-8")
 
     @cached_property
     def key_patterns(self) -> tuple[re.Pattern[str], ...]:
@@ -158,6 +171,8 @@ def load_source(folder: Path) -> Source:
     path = folder / "source.yaml"
     try:
         data = yaml.safe_load(path.read_text(encoding="utf-8"))
+        if data.get("like"):
+            data = yaml.safe_load((SHIPPED / data["like"] / "source.yaml").read_text(encoding="utf-8")) | data
         return Source.model_validate({"folder": folder, "name": folder.name, **data})
     except (OSError, yaml.YAMLError, TypeError) as error:
         raise ConfigError([Fault(path, 1, str(error))]) from error

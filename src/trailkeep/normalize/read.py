@@ -20,7 +20,7 @@ from trailkeep.normalize.decompress import decompress
 from trailkeep.normalize.envelopes import is_envelope
 from trailkeep.normalize.family import family
 from trailkeep.normalize.family import split as split_lines
-from trailkeep.normalize.formats import parquet
+from trailkeep.normalize.formats import csv_rows, parquet
 from trailkeep.normalize.formats.delimited import Lines, first_lines, names_only, read_delimited, read_lines
 from trailkeep.normalize.formats.json_records import is_utf8, marks, read_json, top_fields
 from trailkeep.normalize.formats.json_salvage import JsonRecords
@@ -201,14 +201,29 @@ def _text(obj: _Object) -> list[ObjectRecords]:
     for line in first_lines(obj.plain, _SAMPLE):
         if source := header_source(line):
             break
-        if (header := recognise.default_format(line)) and (source := header_source(header)):
+        if (header := recognise.default_header(line, candidates)) and (source := header_source(header)):
             break
     if source is None and obj.named and obj.named.format == "json":
         return [_json(obj, _split(obj))]  # damaged at its very beginning
     if source is None:
-        return _lines(obj) or [obj.unknown(recognise.seen(obj.plain))]
+        rows = _csv(obj)
+        return [rows] if rows else _lines(obj) or [obj.unknown(recognise.seen(obj.plain))]
     lines = read_delimited(obj.plain, header, lambda line: header_source(line) is source, cut=not obj.whole)
     return [_of_lines(obj, source, lines)]
+
+
+def _csv(obj: _Object) -> ObjectRecords | None:
+    """The rows of a CSV file, as JSON records or lines of the source that its header fits; None without one."""
+    names = csv_rows.header(obj.plain)
+    source = recognise.by_fields(names, obj.candidates("json"))
+    as_lines = source is None
+    source = source or recognise.by_fields(csv_rows.line_names(names), obj.candidates("delimited"))
+    if source is None:
+        return None
+    rows = csv_rows.read_csv(obj.plain, names, as_lines, cut=not obj.whole)
+    if not rows.chunks and not rows.bad:
+        return replace(obj.empty, source=source.name)
+    return replace(obj.events(source.name, rows.chunks, rows.bad), escaped=rows.escaped)
 
 
 def _lines(obj: _Object) -> list[ObjectRecords]:
@@ -236,12 +251,17 @@ def _of_lines(obj: _Object, source: Source, lines: Lines) -> ObjectRecords:
 
 
 def _parquet(obj: _Object) -> ObjectRecords:
+    """Rows as lines, where these have a source, or as JSON records of the source whose fields the columns are."""
     file = parquet.open_parquet(obj.plain)
     names = parquet.field_names(file)
+    read = parquet.read_parquet
     source = recognise.by_fields(names, obj.candidates("delimited"))
     if source is None:
+        names, read = file.schema_arrow.names, parquet.read_parquet_json
+        source = recognise.by_fields(names, obj.candidates("json"))
+    if source is None:
         return obj.unknown(f"a Parquet file with the columns {', '.join(names[:12])}")
-    chunks, bad = parquet.read_parquet(obj.plain, file)
+    chunks, bad = read(obj.plain, file)
     if not chunks and not bad:
         return replace(obj.empty, source=source.name)
     return obj.events(source.name, chunks, bad)

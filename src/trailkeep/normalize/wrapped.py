@@ -122,7 +122,7 @@ def _recogniser(sources: Sequence[Source]) -> Callable[[Message], Known | None]:
             texts = short_texts({name: message.fields[name] for name in telling.intersection(message.fields)})
             return by_marks(*message.fields, *texts)
         line = str(view_of(message.data), "utf-8")
-        header = recognise.default_format(line)
+        header = recognise.default_header(line, kinds["delimited"])
         if header and (source := recognise.by_fields(header.split(" "), kinds["delimited"])):
             return Known(source.name, header)
         source = recognise.by_lines([line], kinds["lines"])
