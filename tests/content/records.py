@@ -3,7 +3,6 @@
 import gzip
 import json
 from collections.abc import Iterable, Iterator
-from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -12,14 +11,14 @@ import pyarrow as pa
 from trailkeep.normalize.mapping import RAW
 
 
-def raw_table(texts: Iterable[str], raw_format: str | None = None, key_time: datetime | None = None) -> pa.Table:
+def raw_table(texts: Iterable[str], raw_format: str | None = None) -> pa.Table:
     texts = list(texts)
     columns = {
         "raw_data": texts,
         "raw_format": [raw_format] * len(texts),
         "object_id": ["0" * 32] * len(texts),
         "record_no": range(len(texts)),
-        "key_time": [key_time] * len(texts),
+        "key_time": [None] * len(texts),
     }
     return pa.table({name: pa.array(columns[name], RAW.field(name).type) for name in RAW.names})
 

@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 from urllib.parse import unquote
+from xml.sax.saxutils import unescape
 
 import pyarrow as pa
 import pytest
@@ -95,6 +96,11 @@ FORMS = {
         "time_dt": lambda value: iso(value.replace(" ", "T")) if " " in value else value,
     },
     "aws_eks_authenticator": {"pairs": logfmt},
+    "cef": {"message": pairs, "extension": pairs, "device_vendor": plain},
+    "leef": {"message": pairs, "attributes": pairs},
+    "windows_event_xml": {
+        "event": lambda text: [unescape(value) for value in re.findall(r"<Data [^>]*>([^<]*)<", text)]
+    },
     "aws_lambda": {"head": str},
     "aws_rds_mysql_audit": {
         "timestamp": plugin_time,
@@ -103,8 +109,6 @@ FORMS = {
     "aws_rds_mysql_error": {"time": lambda value: iso(value.replace("  ", "T0").replace(" ", "T"))},
     "aws_rds_mysql_slow": {"time": lambda value: iso(value) if "T" in value else "2026-09-19T10:00:02Z"},
     "aws_rds_postgres": {"time": lambda value: iso(value.replace(" ", "T", 1).replace(" UTC", "Z"))},
-    "cef": {"message": pairs, "extension": pairs, "device_vendor": plain},
-    "leef": {"message": pairs, "attributes": pairs},
     "aws_route53_resolver": {"query_name": lambda value: value.rstrip(".") or value},
     "aws_alb_access": {"time": iso, "request_creation_time": iso, "request": url},
     "aws_alb_connection": {"time": iso},

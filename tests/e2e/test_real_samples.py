@@ -26,6 +26,7 @@ MIXED_IN = Counter(
     {
         ("alb", UNREAD): 7,
         ("app", UNREAD): 8,
+        ("app", "no time that can be read as a time"): 1,  # in a time zone that has no offset
         ("delivery_envelope", "time is before 2006"): 6,
         ("eventbridge", "time is before 2006"): 1,
         ("rds", "timestamp is before 2006"): 1,

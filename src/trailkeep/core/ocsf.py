@@ -47,7 +47,7 @@ def _class(uid: int, name: str, *attributes: str) -> OcsfClass:
 CLASSES = {
     c.uid: c
     for c in (
-        _class(0, "base_event", "actor", "api", "duration", "message"),
+        _class(0, "base_event", "api", "duration"),
         _class(1001, "file_activity", "actor", "file"),
         _class(1007, "process_activity", "actor", "exit_code", "process"),
         _class(1008, "event_log_actvity", "actor", "log_name", "log_provider", "src_endpoint"),

@@ -54,8 +54,8 @@ class Source(BaseModel):
     )
     syslog: str | None = Field(
         default=None,
-        description="of format lines: regular expression of the program whose syslog lines these are, with `pattern` "
-        "for the message after the header; `*`: of any program; `?`: of any or none, and the header may be missing",
+        description="of format lines: the regular expression of the program whose syslog lines these are; `pattern` is "
+        "for the message after the header. `*`: any program; `?`: any or none, and the header may be missing",
     )
     comments: str | None = Field(default=None, description="of format lines: what lines begin with that are no records")
     begins: str | None = Field(

@@ -99,7 +99,7 @@ HAVING count(*) >= $share * greatest(date_diff('day', s.first, s.last) - 1, 1)
 """
 _SILENCES = """
 WITH series AS (SELECT source, account_uid, region, max(hour) AS last FROM arrived GROUP BY ALL)
-SELECT s.source, nullif(s.account_uid, ''), nullif(s.region, ''), s.last, count(*) AS hours
+SELECT s.source, nullif(s.account_uid, '') AS account_uid, nullif(s.region, '') AS region, s.last, count(*) AS hours
 FROM series s
 CROSS JOIN LATERAL (SELECT unnest(generate_series(s.last + INTERVAL 1 HOUR, $until, INTERVAL 1 HOUR)) AS hour) g
 JOIN habits h ON h.source = s.source AND h.account_uid = s.account_uid AND h.region = s.region
@@ -125,8 +125,8 @@ def silences(con: Connection, home: Home, now: datetime, rhythm: Rhythm) -> list
     """The sources that should have spoken for some hours and did not."""
     _prepare(con, home, now, rhythm)
     until = _hour(now) - timedelta(hours=1 + rhythm.late_hours)
-    rows = con.execute(_SILENCES, {"until": until, "silent_hours": rhythm.silent_hours}).fetchall()
-    return [Silence(*row) for row in rows]
+    rows = con.execute(_SILENCES, {"until": until, "silent_hours": rhythm.silent_hours}).to_arrow_table()
+    return [Silence(**row) for row in rows.to_pylist()]
 
 
 def completeness(con: Connection, home: Home, now: datetime, hours: int, rhythm: Rhythm) -> pa.Table:
@@ -202,12 +202,13 @@ def _of_listings(home: Home) -> Iterator[dict[str, Any]]:
             found = _FOLDER.search(prefix)
             inside = objects.c.key.startswith(prefix, autoescape=True)
             have = connection.execute(select(func.count(func.distinct(objects.c.key))).where(inside)).scalar() or 0
-            account, service, region, *day = found.groups() if found else (None, None, None)
+            account, service, region, year, month, day = found.groups() if found else (None,) * 6
+            moment = f"{year}-{int(month):02}-{int(day):02}T00Z" if month and day else value["at"]
             yield {
                 "source": _SOURCES.get(str(service), service),
                 "account_uid": account,
                 "region": region,
-                "hour": datetime.fromisoformat("{}-{:>02}-{:>02}T00Z".format(*day) if day else value["at"]),
+                "hour": datetime.fromisoformat(moment),
                 "witness": "listing",
                 "expected": value["objects"],
                 "arrived": have,

@@ -28,6 +28,6 @@ SELECT
     unmapped_fields(json_object(
         'pri', r.pri, 'syslog_version', r.syslog_version, 'pid', coalesce(r.pid, r.procid), 'msgid', r.msgid,
         'structured_data', r.structured_data, 'command', r.command,
-        'user', CASE WHEN r.user = 'CRON' THEN r.user END
+        'user', r.user
     ))                                                              AS unmapped
 FROM (SELECT *, syslog_time(r.time, envelope, key_time) AS moment FROM records)
