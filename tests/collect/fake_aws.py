@@ -1,4 +1,4 @@
-"""An AWS on loopback that says what a test tells it to, in the protocols that boto3 speaks, and keeps what it was asked.
+"""An AWS on loopback that says what a test wants, in the protocols that boto3 speaks, and keeps what it was asked.
 
 For what the emulator has not: LookupEvents, findings of GuardDuty, late events, throttling, expired credentials, broken
 connections, a clock of its own. Who asks (account) and where (region) is told from the signature.

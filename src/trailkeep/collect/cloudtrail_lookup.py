@@ -12,7 +12,7 @@ from typing import Literal
 from pydantic import Field
 
 from trailkeep.collect.pull import Place
-from trailkeep.collect.windows import Stream, Window, WindowsConfig, milliseconds, moment_of
+from trailkeep.collect.windows import Stream, Told, Window, WindowsConfig, milliseconds, moment_of
 
 
 class CloudTrailLookup(WindowsConfig):
@@ -34,11 +34,12 @@ class CloudTrailLookup(WindowsConfig):
         """Times of events are whole seconds."""
         return 1000
 
-    def fetch(self, place: Place, stream: Stream, window: Window) -> Iterator[bytes]:
+    def fetch(self, place: Place, stream: Stream, window: Window) -> Iterator[Told]:
         """The events as CloudTrail wrote them."""
         for page in place.pages(
             "lookup_events", StartTime=moment_of(window.start), EndTime=moment_of(window.end), MaxResults=50
         ):
             for event in page["Events"]:
-                if window.has(milliseconds(event["EventTime"])):
-                    yield event["CloudTrailEvent"].encode().replace(b"\n", b" ")
+                moment = milliseconds(event["EventTime"])
+                if window.has(moment):
+                    yield Told(moment, event["CloudTrailEvent"].encode().replace(b"\n", b" "))

@@ -12,7 +12,7 @@ from typing import Literal
 import msgspec
 
 from trailkeep.collect.pull import Place
-from trailkeep.collect.windows import Stream, Window, WindowsConfig, milliseconds, moment_of
+from trailkeep.collect.windows import Stream, Told, Window, WindowsConfig, milliseconds, moment_of
 
 
 class CloudWatchAlarms(WindowsConfig):
@@ -27,7 +27,11 @@ class CloudWatchAlarms(WindowsConfig):
         """CloudWatch."""
         return "cloudwatch"
 
-    def fetch(self, place: Place, stream: Stream, window: Window) -> Iterator[bytes]:
+    def step(self) -> int:
+        """Requests tell whole seconds."""
+        return 1000
+
+    def fetch(self, place: Place, stream: Stream, window: Window) -> Iterator[Told]:
         """The items of a window."""
         said = {"protocol": "describe_alarm_history", "account": place.owner, "region": place.region}
         for page in place.pages(
@@ -39,5 +43,6 @@ class CloudWatchAlarms(WindowsConfig):
             ScanBy="TimestampAscending",
         ):
             for item in page["AlarmHistoryItems"]:
-                if window.has(milliseconds(item["Timestamp"])):
-                    yield msgspec.json.encode({"trailkeep": said, "record": item})
+                moment = milliseconds(item["Timestamp"])
+                if window.has(moment):
+                    yield Told(moment, msgspec.json.encode({"trailkeep": said, "record": item}))

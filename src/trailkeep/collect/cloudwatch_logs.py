@@ -17,7 +17,7 @@ import msgspec
 from pydantic import Field
 
 from trailkeep.collect.pull import Place
-from trailkeep.collect.windows import Stream, Window, WindowsConfig
+from trailkeep.collect.windows import Stream, Told, Window, WindowsConfig
 
 _GLOB = re.compile(r"[*?\[]")
 
@@ -57,7 +57,7 @@ class CloudWatchLogs(WindowsConfig):
                         found.setdefault(name, Stream(name))
         return list(found.values())
 
-    def fetch(self, place: Place, stream: Stream, window: Window) -> Iterator[bytes]:
+    def fetch(self, place: Place, stream: Stream, window: Window) -> Iterator[Told]:
         """The events of a group, those of one log stream in an answer together."""
         how: dict[str, Any] = {"filterPattern": self.filter} if self.filter else {}
         how |= {"logGroupName": stream.name, "startTime": window.start, "endTime": window.end}
@@ -68,13 +68,6 @@ class CloudWatchLogs(WindowsConfig):
                     said = {"id": event["eventId"], "timestamp": event["timestamp"], "message": event["message"]}
                     streams.setdefault(event["logStreamName"], []).append(said)
             for name, events in streams.items():
-                yield msgspec.json.encode(
-                    {
-                        "messageType": "DATA_MESSAGE",
-                        "owner": place.owner,
-                        "logGroup": stream.name,
-                        "logStream": name,
-                        "subscriptionFilters": [],
-                        "logEvents": events,
-                    }
-                )
+                around: dict[str, Any] = {"messageType": "DATA_MESSAGE", "owner": place.owner, "logGroup": stream.name}
+                around |= {"logStream": name, "subscriptionFilters": []}
+                yield Told(events[-1]["timestamp"], msgspec.json.encode(around | {"logEvents": events}))

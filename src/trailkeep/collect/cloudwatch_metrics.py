@@ -15,7 +15,7 @@ import msgspec
 from pydantic import BaseModel, ConfigDict, Field
 
 from trailkeep.collect.pull import Place
-from trailkeep.collect.windows import Stream, Window, WindowsConfig, milliseconds, moment_of
+from trailkeep.collect.windows import Stream, Told, Window, WindowsConfig, milliseconds, moment_of
 
 _STATISTICS = {"Minimum": "min", "Maximum": "max", "Sum": "sum", "SampleCount": "count"}
 _METRICS = 500 // len(_STATISTICS)  # in a request
@@ -53,7 +53,7 @@ class CloudWatchMetrics(WindowsConfig):
         """As many points as fit in memory well."""
         return self.step() * max(1, _POINTS // (len(_STATISTICS) * min(len(self.metrics), _METRICS)))
 
-    def fetch(self, place: Place, stream: Stream, window: Window) -> Iterator[bytes]:
+    def fetch(self, place: Place, stream: Stream, window: Window) -> Iterator[Told]:
         """The points of a window; none where nothing was measured."""
         for start in range(0, len(self.metrics), _METRICS):
             metrics = self.metrics[start : start + _METRICS]
@@ -71,7 +71,7 @@ class CloudWatchMetrics(WindowsConfig):
                         if window.has(milliseconds(time)):
                             points[int(number), milliseconds(time)][statistic] = value
             for (number, moment), value in points.items():
-                yield self._record(place, metrics[number], moment, value)
+                yield Told(moment, self._record(place, metrics[number], moment, value))
 
     def _queries(self, metrics: Sequence[Metric]) -> Iterator[dict[str, Any]]:
         for number, metric in enumerate(metrics):

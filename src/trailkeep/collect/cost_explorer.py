@@ -15,7 +15,7 @@ import msgspec
 from pydantic import Field, field_validator
 
 from trailkeep.collect.pull import Place
-from trailkeep.collect.windows import Stream, Window, WindowsConfig, moment_of
+from trailkeep.collect.windows import Stream, Told, Window, WindowsConfig, milliseconds, moment_of
 
 _GROUPS = [{"Type": "DIMENSION", "Key": "SERVICE"}, {"Type": "DIMENSION", "Key": "LINKED_ACCOUNT"}]
 
@@ -45,7 +45,7 @@ class CostExplorer(WindowsConfig):
         """A window is of whole days: so it is asked once a day."""
         return 86_400_000
 
-    def fetch(self, place: Place, stream: Stream, window: Window) -> Iterator[bytes]:
+    def fetch(self, place: Place, stream: Stream, window: Window) -> Iterator[Told]:
         """The costs of some days."""
         days = {"Start": _day(window.start), "End": _day(window.end)}
         for page in place.pages(
@@ -59,7 +59,8 @@ class CostExplorer(WindowsConfig):
             for day in page["ResultsByTime"]:
                 around = {"TimePeriod": day["TimePeriod"], "Estimated": day.get("Estimated", False)}
                 for group in day["Groups"]:
-                    yield msgspec.json.encode(around | group | {"GroupDefinitions": _GROUPS})
+                    line = msgspec.json.encode(around | group | {"GroupDefinitions": _GROUPS})
+                    yield Told(milliseconds(day["TimePeriod"]["Start"]), line)
 
 
 def _day(moment: int) -> str:

@@ -14,7 +14,7 @@ import msgspec
 from pydantic import Field
 
 from trailkeep.collect.pull import Place
-from trailkeep.collect.windows import Stream, Window, WindowsConfig, milliseconds
+from trailkeep.collect.windows import Stream, Told, Window, WindowsConfig, milliseconds
 
 
 class _Finding(msgspec.Struct):
@@ -46,7 +46,7 @@ class GuardDuty(WindowsConfig):
         """The region's detectors: one, or none where GuardDuty is off."""
         return [Stream(each) for page in place.pages("list_detectors") for each in page["DetectorIds"]]
 
-    def fetch(self, place: Place, stream: Stream, window: Window) -> Iterator[bytes]:
+    def fetch(self, place: Place, stream: Stream, window: Window) -> Iterator[Told]:
         """The findings that were updated in a window; one that is updated meanwhile is in a later one."""
         updated = {"GreaterThanOrEqual": window.start, "LessThan": window.end}
         for page in place.pages(
@@ -59,5 +59,6 @@ class GuardDuty(WindowsConfig):
             if page["FindingIds"]:
                 _, body = place.ask_raw("get_findings", DetectorId=stream.name, FindingIds=page["FindingIds"])
                 for finding in _ANSWER.decode(body).findings:
-                    if window.has(milliseconds(_FINDING.decode(finding).updatedAt)):
-                        yield bytes(finding).replace(b"\n", b" ")
+                    moment = milliseconds(_FINDING.decode(finding).updatedAt)
+                    if window.has(moment):
+                        yield Told(moment, bytes(finding).replace(b"\n", b" "))

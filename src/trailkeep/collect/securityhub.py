@@ -12,7 +12,7 @@ import msgspec
 from pydantic import Field
 
 from trailkeep.collect.pull import Place
-from trailkeep.collect.windows import Stream, Window, WindowsConfig, milliseconds, moment_of
+from trailkeep.collect.windows import Stream, Told, Window, WindowsConfig, milliseconds, moment_of
 
 
 class _Finding(msgspec.Struct):
@@ -41,7 +41,7 @@ class SecurityHub(WindowsConfig):
         """Security Hub."""
         return "securityhub"
 
-    def fetch(self, place: Place, stream: Stream, window: Window) -> Iterator[bytes]:
+    def fetch(self, place: Place, stream: Stream, window: Window) -> Iterator[Told]:
         """The findings that were updated in a window; one that is updated meanwhile is in a later one."""
         updated = {"Start": _iso(window.start), "End": _iso(window.end)}
         for body in place.raw_pages(
@@ -51,8 +51,9 @@ class SecurityHub(WindowsConfig):
             MaxResults=100,
         ):
             for finding in _ANSWER.decode(body).Findings:
-                if window.has(milliseconds(_FINDING.decode(finding).UpdatedAt)):
-                    yield bytes(finding).replace(b"\n", b" ")
+                moment = milliseconds(_FINDING.decode(finding).UpdatedAt)
+                if window.has(moment):
+                    yield Told(moment, bytes(finding).replace(b"\n", b" "))
 
 
 def _iso(moment: int) -> str:

@@ -9,10 +9,10 @@ look before it had waited.
 
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Annotated, Any, ClassVar
+from typing import Annotated, Any, ClassVar, NamedTuple
 from uuid import uuid4
 
 from pydantic import AfterValidator, Field
@@ -65,12 +65,18 @@ class Window:
         return self.over < came - moment <= self.up_to
 
 
+class Told(NamedTuple):
+    """JSON without line breaks, and when what it tells of happened: milliseconds since 1970."""
+
+    moment: int
+    line: bytes
+
+
 @dataclass(frozen=True)
 class Stream:
     """Something that is read by time, such as a log group. `name` is a part of its key and its position."""
 
     name: str = ""
-    since: int | None = None
 
 
 class WindowsConfig(PullConfig):
@@ -102,13 +108,27 @@ class WindowsConfig(PullConfig):
         """What there is to read in a place."""
         return [Stream()]
 
-    def fetch(self, place: Place, stream: Stream, window: Window) -> Iterator[bytes]:
-        """What happened in a window: JSON values, each without line breaks."""
+    def fetch(self, place: Place, stream: Stream, window: Window) -> Iterator[Told]:
+        """What happened in a window."""
         raise NotImplementedError
 
     def reader(self, place: Place) -> "WindowReader":
         """Reads all streams of a place."""
         return WindowReader(self, place)
+
+
+@dataclass
+class _Filled:
+    """How much is in a file, of when, and whether that is all."""
+
+    size: int = 0
+    first: int = 0
+    last: int = 0
+    whole: bool = True
+
+    @property
+    def span(self) -> int:
+        return abs(self.last - self.first)
 
 
 class WindowReader:
@@ -145,30 +165,41 @@ class WindowReader:
 
     def _advance(self, stream: Stream, number: int) -> bool:
         """Hand over the next window of a look; whether it has another one already."""
-        scope = f"{self._config.scheme}://{self._place.owner}/{self._place.region}/{stream.name}"
-        at = self._position(scope, stream)
+        scope = f"{self._config.scheme}://{self._place.owner}/{self._place.region}"
+        scope += f"/{stream.name}" if stream.name else ""
+        at = self._position(scope)
         look = _look(self._delays[number])
         start = at.setdefault(look, max(value for name, value in at.items() if name != "begun"))
         newest = self._floor(self._place.now() * 1000 - self._delays[number] * 1000)
-        while True:
-            length = min(self._lengths.get(scope, _HOUR), self._config.longest())
-            end = min(start + max(self._floor(length), self._config.step()), newest)
-            if end <= start or end - start < self._delays[number] * 1000 * _PATIENCE * bool(number):
-                return False
-            file = self._fetch(stream, self._window(number, start, end, at["begun"]), scope)
-            if file:
-                break
-            self._lengths[scope] = (end - start) // 2
-        self._hand_over(scope, look, end, *file)
-        return end < newest
+        length = min(self._lengths.get(scope, _HOUR), self._config.longest())
+        end = min(start + max(self._floor(length), self._config.step()), newest)
+        if end <= start or end - start < self._delays[number] * 1000 * _PATIENCE * bool(number):
+            return False
+        window = self._window(number, start, end, at["begun"])
+        path, filled = self._fetch(stream, window)
+        halved = False
+        while not filled.whole:
+            window = replace(window, end=self._shorter(window, filled, halved))
+            self._lengths[scope] = min(window.end - start, filled.span or window.end - start)
+            path, filled = self._fetch(stream, window)
+            halved = True
+        if filled.size < self._config.file_bytes // 4 and window.end - start >= length:
+            self._lengths[scope] = 2 * length
+        self._hand_over(scope, look, window, path, filled.size)
+        return window.end < newest
 
-    def _fetch(self, stream: Stream, window: Window, scope: str) -> tuple[LogFile | None] | None:
-        """A file of what happened in a window, or (None,) where nothing did; None where it becomes too large."""
+    def _shorter(self, window: Window, filled: "_Filled", halved: bool) -> int:
+        """A new end for a window of which too much came: up to where it came if that is in order, or else the half."""
+        in_order = filled.first < filled.last < window.end and not halved
+        end = self._floor(filled.last if in_order else (window.start + window.end) // 2)
+        return max(end, window.start + self._config.step())
+
+    def _fetch(self, stream: Stream, window: Window) -> "tuple[Path, _Filled]":
+        """A file of what happened in a window."""
         path = self._context.spool / uuid4().hex
         while True:
             try:
-                size = self._fill(path, stream, window)
-                break
+                return path, self._fill(path, stream, window)
             except OSError as error:  # the disk is full
                 path.unlink(missing_ok=True)
                 if not self._context.wait(f"{path}: {error.strerror}"):
@@ -176,29 +207,27 @@ class WindowReader:
             except BaseException:
                 path.unlink(missing_ok=True)
                 raise
-        length = self._lengths.get(scope, _HOUR)
-        if size is not None and size < self._config.file_bytes // 4 and window.end - window.start >= length:
-            self._lengths[scope] = min(2 * length, self._config.longest())
-        if not size:
-            path.unlink()
-            return None if size is None else (None,)
-        again = "" if window.first else "+late"
-        key = f"{scope}/{_shown(window.start)}--{_shown(window.end)}{again}.jsonl".replace("//" * 2, "//")
-        return (LogFile(path, key, size),)
 
-    def _fill(self, path: Path, stream: Stream, window: Window) -> int | None:
-        """Write what happened in a window; returns the number of bytes, None where they are too many."""
-        size, halves = 0, window.end - window.start > self._config.step()
+    def _fill(self, path: Path, stream: Stream, window: Window) -> "_Filled":
+        filled, divisible = _Filled(), window.end - window.start > self._config.step()
         with path.open("wb") as file:
-            for line in self._config.fetch(self._place, stream, window):
-                size += file.write(line + b"\n")
-                if size > self._config.file_bytes and halves:
-                    return None
-        return size
+            for told in self._config.fetch(self._place, stream, window):
+                filled.first = filled.first if filled.size else told.moment
+                filled.last = told.moment
+                filled.size += file.write(told.line + b"\n")
+                if filled.size > self._config.file_bytes and divisible:
+                    filled.whole = False
+                    break
+        if not (filled.size and filled.whole):
+            path.unlink()
+        return filled
 
-    def _hand_over(self, scope: str, look: str, end: int, file: LogFile | None) -> None:
+    def _hand_over(self, scope: str, look: str, window: Window, path: Path, size: int) -> None:
+        again = "" if window.first else "+late"
+        key = f"{scope}/{_shown(window.start)}--{_shown(window.end)}{again}.jsonl"
+        file = LogFile(path, key, size) if size else None
         before = dict(self._at[scope])
-        self._at[scope][look] = end
+        self._at[scope][look] = window.end
         position = Position(self._context.name, scope, dict(self._at[scope]))
 
         def settled(fate: Fate) -> None:
@@ -208,7 +237,7 @@ class WindowReader:
                 self._at[scope] = before
 
         if not self._context.deliver(
-            Delivery(self._context.name, file, settled, positions=(position,), since=end / 1000)
+            Delivery(self._context.name, file, settled, positions=(position,), since=window.end / 1000)
         ):
             settled("failed")
             raise Stopped
@@ -227,18 +256,17 @@ class WindowReader:
             first=number == 0,
         )
 
-    def _position(self, scope: str, stream: Stream) -> dict[str, int]:
+    def _position(self, scope: str) -> dict[str, int]:
         """Up to when each look has come; `begun` is when the stream was first read."""
         if scope not in self._at:
-            self._at[scope] = self._context.kept.position(self._context.name, scope) or self._begin(stream)
+            self._at[scope] = self._context.kept.position(self._context.name, scope) or self._begin()
         return self._at[scope]
 
-    def _begin(self, stream: Stream) -> dict[str, int]:
+    def _begin(self) -> dict[str, int]:
         config, now = self._config, int(self._place.now() * 1000)
         since = int(config.since.timestamp() * 1000) if config.since else now - _DAY
         if config.reaches_back:
             since = max(since, now - config.reaches_back // timedelta(milliseconds=1))
-        since = max(since, stream.since or 0)
         later = max(since, now - int(self._delays[-1] * 1000))
         at = {_look(delay): self._floor(later if number else since) for number, delay in enumerate(self._delays)}
         return at | {"begun": now}
