@@ -229,3 +229,8 @@ def paged(items: list[Any], call: Call, size: int, token: str) -> tuple[list[Any
     start = int(call.body.get(token) or 0)
     more = {token: str(start + size)} if start + size < len(items) else {}
     return items[start : start + size], more
+
+
+def iso(moment: float) -> str:
+    """A time as AWS writes it."""
+    return datetime.fromtimestamp(moment, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")

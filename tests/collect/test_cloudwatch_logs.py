@@ -33,7 +33,7 @@ def fake(monkeypatch: pytest.MonkeyPatch) -> Iterator[FakeAws]:
 
 
 class Logs:
-    """FilterLogEvents over events that show up once they are ingested."""
+    """FilterLogEvents over events that show up once they are ingested; at most a megabyte an answer."""
 
     def __init__(self, fake: FakeAws, events: list[dict[str, Any]] | None = None) -> None:
         self._fake = fake
@@ -64,7 +64,8 @@ class Logs:
             and body["startTime"] <= each["timestamp"] <= body["endTime"]
             and each["ingestionTime"] <= self._fake.now() * 1000
         ]
-        page, more = paged(found, call, body["limit"], "nextToken")
+        size = min(body["limit"], 1_000_000 // max([100, *(len(each["message"]) for each in found[:1])]))
+        page, more = paged(found, call, size, "nextToken")
         return {"events": page, "searchedLogStreams": [], **more}
 
 

@@ -153,7 +153,7 @@ class ShardReader:
             if file:
                 shard.sequence = answer["Records"][-1]["SequenceNumber"]
             self._hand_over(stream, shard, file, before)
-        return shard.done or answer.get("MillisBehindLatest", 0) > 0
+        return bool(file) or shard.done or answer.get("MillisBehindLatest", 0) > 0
 
     def _iterator(self, stream: _Stream, shard: _Shard) -> str:
         if shard.iterator and time.monotonic() - shard.asked < _ITERATOR_SECONDS:

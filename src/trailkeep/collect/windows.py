@@ -24,6 +24,7 @@ from trailkeep.lake.progress import Position
 
 _HOUR = 3_600_000
 _DAY = 24 * _HOUR
+_FULL = 0.8  # of the size of a file
 _PATIENCE = 0.1  # of its delay, until a later look looks again
 _MARGIN = 0.2  # of a look's delay, for what has come to be seen
 
@@ -119,16 +120,12 @@ class WindowsConfig(PullConfig):
 
 @dataclass
 class _Filled:
-    """How much is in a file, of when, and whether that is all."""
+    """How much is in a file, and whether that is all; of when its first line is, and the last that left it room."""
 
     size: int = 0
     first: int = 0
     last: int = 0
     whole: bool = True
-
-    @property
-    def span(self) -> int:
-        return abs(self.last - self.first)
 
 
 class WindowReader:
@@ -180,7 +177,7 @@ class WindowReader:
         halved = False
         while not filled.whole:
             window = replace(window, end=self._shorter(window, filled, halved))
-            self._lengths[scope] = min(window.end - start, filled.span or window.end - start)
+            self._lengths[scope] = window.end - max(start, filled.first * (filled.first < window.end))
             path, filled = self._fetch(stream, window)
             halved = True
         if filled.size < self._config.file_bytes // 4 and window.end - start >= length:
@@ -213,8 +210,9 @@ class WindowReader:
         with path.open("wb") as file:
             for told in self._config.fetch(self._place, stream, window):
                 filled.first = filled.first if filled.size else told.moment
-                filled.last = told.moment
                 filled.size += file.write(told.line + b"\n")
+                if filled.size <= self._config.file_bytes * _FULL:
+                    filled.last = told.moment
                 if filled.size > self._config.file_bytes and divisible:
                     filled.whole = False
                     break
