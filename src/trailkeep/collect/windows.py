@@ -183,7 +183,7 @@ class WindowReader:
         if filled.size < self._config.file_bytes // 4 and window.end - start >= length:
             self._lengths[scope] = 2 * length
         self._hand_over(scope, look, window, path, filled.size)
-        return window.end < newest
+        return self._at[scope][look] < newest
 
     def _shorter(self, window: Window, filled: "_Filled", halved: bool) -> int:
         """A new end for a window of which too much came: up to where it came if that is in order, or else the half."""
