@@ -36,7 +36,7 @@ class History:
         ]
 
     def __call__(self, call: Call) -> dict[str, Any]:
-        first, last = (call.body[name].timestamp() for name in ("StartDate", "EndDate"))
+        first, last = call.body["StartDate"], call.body["EndDate"]
         found = [each for each in self.items if first <= each["Timestamp"].timestamp() <= last]
         page, more = paged(found, call, 100, "NextToken")
         return {"AlarmHistoryItems": page, **more}
