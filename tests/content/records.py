@@ -37,7 +37,8 @@ def json_records(text: str) -> Iterator[dict[str, Any]]:
         except ValueError:
             return
         text = text[end:]
-        value = value.get("Records", value) if isinstance(value, dict) else value
+        for envelope in ("Records", "records", "value", "items") if isinstance(value, dict) else ():
+            value = value.get(envelope, value) if isinstance(value, dict) else value
         yield from (record for record in (value if isinstance(value, list) else [value]))
 
 

@@ -1,8 +1,10 @@
 """Commands that look after the lake: status, compact, quarantine."""
 
 import sys
+from collections import Counter
+from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
-from typing import Annotated
+from typing import Annotated, Any
 
 import pyarrow as pa
 import typer
@@ -19,7 +21,7 @@ from trailkeep.cli.options import (
 )
 from trailkeep.cli.output import counted, write_rows
 from trailkeep.ingest import recover
-from trailkeep.lake import ledger
+from trailkeep.lake import ledger, progress
 from trailkeep.lake import quarantine as pieces
 from trailkeep.lake.home import adopt_home, open_home
 from trailkeep.pipeline import settings_of
@@ -29,15 +31,66 @@ quarantine = typer.Typer(
 )
 
 
-def status(home: HomeOption = DEFAULT_HOME, format: FormatOption = "table") -> None:
+def status(
+    home: HomeOption = DEFAULT_HOME,
+    completeness: Annotated[
+        bool, typer.Option("--completeness", help="Show what arrived hour by hour, and what should have.")
+    ] = False,
+    hours: Annotated[int, typer.Option(min=1, help="Hours to look back for what is missing.")] = 48,
+    format: FormatOption = "table",
+) -> None:
     """Show what the lake holds by source, and what is missing and why.
 
-    Example: trailkeep status
+    Example: trailkeep status --completeness --hours 24
     """
+    from trailkeep.engine.reading import connect_lake
+    from trailkeep.lake.completeness import Rhythm
+    from trailkeep.lake.completeness import completeness as look
+
     lake = open_home(home)
+    found = look(connect_lake(lake.warehouse), lake, datetime.now(UTC), hours, Rhythm())
+    if completeness:
+        write_rows(found, format, sys.stdout)
+        raise typer.Exit(1 if any(found["missing"].to_pylist()) else 0)
     write_rows(pa.Table.from_pylist(ledger.by_source(lake.state), schema=ledger.BY_SOURCE), format, sys.stdout)
+    for line in _missing(found):
+        print(line, file=sys.stderr)
     for row in pieces.reasons(lake.state):
         print(f"in quarantine: {counted(row['pieces'], 'piece')}: {row['reason']}", file=sys.stderr)
+    for row in progress.given_up_rows(lake.state):
+        print(f"{row['collector']}: given up: {row['key']}: {row['reason']}", file=sys.stderr)
+    for row in progress.collector_rows(lake.state):
+        print(_collector(row), file=sys.stderr)
+
+
+def _missing(found: pa.Table) -> Iterator[str]:
+    """What is missing, a line for each source, account and region."""
+    lost = Counter[tuple[str, ...]]()
+    for row in found.to_pylist():
+        where = ", ".join(filter(None, (row["account_uid"], row["region"])))
+        nouns = {"rhythm": "hours without events", "digest": "files that digests name", "listing": "listed objects"}
+        lost[row["source"], where, nouns[row["witness"]]] += row["missing"]
+    for (source, where, what), count in sorted(lost.items()):
+        if count:
+            print_as = f"{source} ({where})" if where else source
+            yield f"missing: {print_as}: {count:,} {what}; see `trailkeep status --completeness`"
+
+
+def _collector(row: dict[str, Any]) -> str:
+    """A collector in a line."""
+    parts = [f"collector {row['name']} ({row['type']}) {row['condition']} at {row['updated']:%Y-%m-%d %H:%M:%SZ}"]
+    if row["reason"]:
+        parts.append(row["reason"])
+    parts.append(f"{counted(row['objects'], 'object')}, {row['bytes']:,} bytes, {counted(row['records'], 'record')}")
+    if row["last_object"]:
+        parts.append(f"last {row['last_object']} at {row['last_arrival']:%Y-%m-%d %H:%M:%SZ}")
+    if row["lag_seconds"] is not None:
+        parts.append(f"{row['lag_seconds']:,.1f} s behind")
+    if row["refused"]:
+        parts.append(f"{row['refused']:,} refused")
+    if row["errors"]:
+        parts.append(f"{counted(row['errors'], 'error')}, the last: {row['last_error']}")
+    return "; ".join(parts)
 
 
 def compact(

@@ -37,6 +37,14 @@ CREATE OR REPLACE TEMP MACRO iso_time(iso) AS calendar_time(TRY_CAST(iso AS TIME
 -- Time as the Common Log Format has it, `10/Oct/2000:13:55:36 -0700` -> time, or null.
 CREATE OR REPLACE TEMP MACRO clf_time(clf) AS calendar_time(try_strptime(clf, '%d/%b/%Y:%H:%M:%S %z'));
 
+-- Time as HTTP headers have it, `Sun, 06 Nov 1994 08:49:37 GMT` -> time, or null.
+CREATE OR REPLACE TEMP MACRO http_time(words) AS
+    calendar_time(try_strptime(replace(words, 'GMT', '+0000'), '%a, %d %b %Y %H:%M:%S %z'));
+
+-- Time as Java writes it for people in the USA, `Nov 6, 1994, 8:49:37 AM`, in UTC -> time, or null.
+CREATE OR REPLACE TEMP MACRO us_time(words) AS
+    calendar_time(try_strptime(replace(words, chr(8239), ' ') || ' +0000', '%b %d, %Y, %I:%M:%S %p %z'));
+
 -- Epoch seconds in text -> time; null where it is no number or out of range.
 CREATE OR REPLACE TEMP MACRO epoch_time(seconds) AS calendar_time(try(to_timestamp(TRY_CAST(seconds AS DOUBLE))));
 
@@ -44,9 +52,42 @@ CREATE OR REPLACE TEMP MACRO epoch_time(seconds) AS calendar_time(try(to_timesta
 CREATE OR REPLACE TEMP MACRO epoch_ms_time(milliseconds) AS
     calendar_time(try(make_timestamptz(TRY_CAST(milliseconds AS BIGINT) * 1000)));
 
+-- ISO 8601 text (a comma before the fraction, as Python writes it, will do), or an epoch in seconds, milliseconds,
+-- microseconds or nanoseconds, told by its size -> time, or null.
+CREATE OR REPLACE TEMP MACRO any_time(text) AS CASE
+    WHEN TRY_CAST(text AS DOUBLE) IS NULL THEN iso_time(replace(text, ',', '.'))
+    WHEN TRY_CAST(text AS DOUBLE) < 1e11 THEN epoch_time(text)
+    WHEN TRY_CAST(text AS DOUBLE) < 1e14
+        THEN calendar_time(try(make_timestamptz(TRY_CAST(TRY_CAST(text AS DOUBLE) * 1000 AS BIGINT))))
+    WHEN TRY_CAST(text AS DOUBLE) < 1e17 THEN calendar_time(try(make_timestamptz(TRY_CAST(text AS BIGINT))))
+    ELSE calendar_time(try(make_timestamptz(TRY_CAST(text AS BIGINT) // 1000)))
+END;
+-- A time of an OCSF event: its number, milliseconds or (as some write it) seconds since 1970, else one of its texts.
+CREATE OR REPLACE TEMP MACRO ocsf_time(number, words) AS coalesce(
+    CASE WHEN abs(TRY_CAST(number AS DOUBLE)) < 1e11 THEN epoch_time(number) ELSE epoch_ms_time(number) END,
+    iso_time(number), iso_time(words));
+
 -- Epoch nanoseconds in text -> time; null where it is no number or out of range.
 CREATE OR REPLACE TEMP MACRO epoch_ns_time(nanoseconds) AS
     calendar_time(try(make_timestamptz(TRY_CAST(nanoseconds AS BIGINT) // 1000)));
+
+-- When a record was handed over, as far as anybody says so: its wrap, the key of its object; else now.
+CREATE OR REPLACE TEMP MACRO handed_over(envelope, key_time) AS coalesce(
+    epoch_ms_time(json_extract_string(envelope, '$.time')), iso_time(json_extract_string(envelope, '$.time')), key_time,
+    current_timestamp);
+
+-- A time whose text has no year -> time in UTC, or null: in the latest year that puts it no more than two days after
+-- `reference`. `format` is the rest of the text's, as strptime has it.
+CREATE OR REPLACE TEMP MACRO yearless_time(text, format, reference) AS list_filter(list_transform([1, 0, -1, -2, -3, -4],
+    lambda years: calendar_time(try_strptime((year(reference) + years) || ' ' || text || ' +0000', '%Y ' || format || ' %z'))
+), lambda moment: epoch_us(moment) <= epoch_us(reference) + 172_800_000_000)[1];
+
+-- `key=value key="quoted \"value\""` -> a JSON object of texts; text that is no pair is left out.
+CREATE OR REPLACE TEMP MACRO logfmt(text) AS coalesce(try(to_json(map(
+    regexp_extract_all(text, '([A-Za-z_][\w.-]*)=("(?:[^"\\]|\\.)*"|\S*)', 1),
+    list_transform(regexp_extract_all(text, '([A-Za-z_][\w.-]*)=("(?:[^"\\]|\\.)*"|\S*)', 2), lambda value:
+        CASE WHEN starts_with(value, '"') THEN replace(replace(value[2:-2], '\"', '"'), '\\', '\') ELSE value END)
+))), '{}'::JSON);
 
 -- A request's method as OCSF 1.5.0 knows them, or null.
 CREATE OR REPLACE TEMP MACRO http_method(method) AS
@@ -140,6 +181,28 @@ END;
 -- What patches have left of a record as `unmapped`; null where that is nothing.
 CREATE OR REPLACE TEMP MACRO leftover(patched) AS nullif(patched::VARCHAR, '{}')::JSON;
 
+-- Text that says something; null where it is empty or `-`.
+CREATE OR REPLACE TEMP MACRO said(text) AS nullif(nullif(text, ''), '-');
+
+-- The top-level fields of a JSON record that say nothing: empty text or `-`.
+CREATE OR REPLACE TEMP MACRO blank_fields(doc) AS list_filter(json_keys(doc), lambda name:
+    json_extract_string(doc, '/' || replace(replace(name, '~', '~0'), '/', '~1')) IN ('', '-'));
+
+-- The name of a field that counts where `first` says nothing.
+CREATE OR REPLACE TEMP MACRO unless(first, name) AS CASE WHEN said(first) IS NULL THEN name END;
+
+-- URL-encoded text decoded once, or as it is where it cannot be.
+CREATE OR REPLACE TEMP MACRO url_decoded(encoded) AS coalesce(try(url_decode(encoded)), encoded);
+
+-- The URL that a viewer asked CloudFront for, put together of its parts; null where there are none.
+CREATE OR REPLACE TEMP MACRO viewer_url(scheme, host, path, query) AS
+    nullif(coalesce(scheme || '://' || host, '') || coalesce(path, '') || coalesce('?' || query, ''), '');
+
+-- The addresses in an X-Forwarded-For header. Between them stand a comma and a space, which CloudFront writes as \x20 or
+-- %20.
+CREATE OR REPLACE TEMP MACRO forwarded_ips(header) AS
+    list_filter(regexp_split_to_array(header, ',|\\x20|%20| '), lambda address: is_ip(address));
+
 -- The activity of OCSF's HTTP Activity that a method is.
 CREATE OR REPLACE TEMP MACRO http_activity(method) AS CASE method
     WHEN 'CONNECT' THEN 1 WHEN 'DELETE' THEN 2 WHEN 'GET' THEN 3 WHEN 'HEAD' THEN 4 WHEN 'OPTIONS' THEN 5
@@ -183,6 +246,12 @@ CREATE OR REPLACE TEMP MACRO level_severity(level) AS CASE
     WHEN lower(level) IN ('fatal', 'emergency', 'emerg', 'panic') THEN 6
     ELSE 0
 END;
+
+-- The activity of OCSF's Datastore Activity that an SQL statement or command is; 4 (Query) where its verb is none of these.
+CREATE OR REPLACE TEMP MACRO sql_activity(statement) AS coalesce(MAP {
+    'SELECT': 1, 'READ': 1, 'UPDATE': 2, 'ALTER': 2, 'GRANT': 2, 'REVOKE': 2, 'RENAME': 2, 'INSERT': 5, 'REPLACE': 5, 'LOAD': 5,
+    'COPY': 5, 'MERGE': 5, 'WRITE': 5, 'CREATE': 6, 'DELETE': 7, 'DROP': 7, 'TRUNCATE': 7, 'SHOW': 8, 'DESCRIBE': 8, 'DESC': 8
+}[upper(regexp_extract(statement, '^[\s(''"]*(?:/\*(?s:.*?)\*/\s*)*([A-Za-z]+)', 1))], 4);
 
 -- OCSF's severity_id of a severityNumber of OpenTelemetry (or its name in protobuf); null where none is given.
 CREATE OR REPLACE TEMP MACRO otel_severity(number) AS CASE

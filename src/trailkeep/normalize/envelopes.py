@@ -9,7 +9,7 @@ CloudWatch Logs, a log record of OTLP. So a message has that `around` it, too.
 """
 
 from collections.abc import Callable, Collection, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import NamedTuple
 
 import msgspec
@@ -41,7 +41,7 @@ class Message:
     envelope: str | None = None
     fault: str = ""
     around: Around | None = None
-    fields: Collection[str] = ()
+    fields: Fields = field(default_factory=dict)
 
 
 def is_envelope(fields: Collection[str]) -> bool:
@@ -57,8 +57,8 @@ class _Known(NamedTuple):
     around: Around | None = None
     kind: Kind | None = None
 
-    def message(self, data: Slice, fault: str = "", fields: Collection[str] = ()) -> Message:
-        return Message(data, _ENCODE(self.facts).decode() if self.facts else None, fault, self.around, fields)
+    def message(self, data: Slice, fault: str = "", fields: Fields | None = None) -> Message:
+        return Message(data, _ENCODE(self.facts).decode() if self.facts else None, fault, self.around, fields or {})
 
     def of(self, part: Part, kind: Kind) -> "_Known":
         """What is known of a part of an envelope of which this is known."""
@@ -88,7 +88,7 @@ class Unwrapper:
     def _object(self, record: Slice, fields: Fields, known: _Known) -> Iterator[Message]:
         """What a JSON value with these fields wraps, or itself."""
         kind = known.kind or kind_of(fields)
-        if kind is None:
+        if kind is None or (kind.outermost and known.depth):
             if known.depth and not self._lists.isdisjoint(fields):
                 yield from self._json(bytes(record), known)
             else:

@@ -1,7 +1,7 @@
 """An object's key and first records in, the source it belongs to out: decided by content, never guessed.
 
-A field set of `recognise.fields` matches when every name in it is there; `!name` (wildcards allowed) must not
-be.
+A field set of `recognise.fields` matches when every name in it is there; `name=text` is there where that field holds
+that text; `one|other` where either is; `!name` (wildcards allowed) must not be there.
 """
 
 from collections.abc import Collection, Iterable, Mapping
@@ -13,10 +13,6 @@ from trailkeep.core.source import Source
 DIGEST_SOURCE = "aws_cloudtrail"
 _DIGEST_FIELDS = frozenset({"digestS3Object", "logFiles"})
 _DIGEST_KEY = "CloudTrail-Digest"
-
-VPC_FLOW_DEFAULT = (
-    "version account-id interface-id srcaddr dstaddr srcport dstport protocol packets bytes start end action log-status"
-)
 
 
 def by_key(key: str, sources: Mapping[str, Source]) -> Source | None:
@@ -31,14 +27,15 @@ def path_of(key: str) -> str:
 
 
 def by_fields(names: Collection[str], sources: Iterable[Source]) -> Source | None:
-    """The source one of whose field sets these names fulfil."""
-    return next((s for s in sources if any(_fulfils(names, wanted) for wanted in s.recognise.fields)), None)
+    """The source one of whose field sets these names fulfil; of several, one that is not to be tried last."""
+    ordered = sorted(sources, key=lambda s: s.recognise.last)
+    return next((s for s in ordered if any(_fulfils(names, wanted) for wanted in s.recognise.fields)), None)
 
 
 def by_lines(lines: Collection[str], sources: Iterable[Source]) -> Source | None:
     """The source whose pattern one of these lines matches; of several, one that is not to be tried last."""
     for source in sorted(sources, key=lambda s: s.recognise.last):
-        if any(source.line.search(line) for line in lines):
+        if source.has_line(lines):
             return source
     return None
 
@@ -54,7 +51,7 @@ def _fulfils(names: Collection[str], wanted: Iterable[str]) -> bool:
     def holds(name: str) -> bool:
         if name.startswith("!"):
             return not any(fnmatchcase(have, name[1:]) for have in names)
-        return name in names
+        return name in names or ("|" in name and not frozenset(name.split("|")).isdisjoint(names))
 
     return all(map(holds, wanted))
 
@@ -69,11 +66,10 @@ def is_digest_key(key: str) -> bool:
     return _DIGEST_KEY in key
 
 
-def default_format(line: str) -> str | None:
-    """The header of a VPC flow file that has none: version 2, fourteen fields."""
-    fields = line.split(" ")
-    default = len(fields) == 14 and fields[0] == "2" and fields[2].startswith("eni-")
-    return VPC_FLOW_DEFAULT if default and fields[13] in ("OK", "NODATA", "SKIPDATA") else None
+def default_header(line: str, sources: Iterable[Source]) -> str | None:
+    """The header of a line that comes without one, in a format that these sources know."""
+    known = (header for source in sources for pattern, header in source.headers if pattern.fullmatch(line))
+    return next(known, None)
 
 
 def seen(data: bytes) -> str:

@@ -1,7 +1,6 @@
 """The shipped samples in, a lake out whose first half is compacted, with sightings, and whose second half is not."""
 
 import json
-from collections.abc import Iterator
 from datetime import UTC, datetime
 from hashlib import sha256
 from pathlib import Path
@@ -9,12 +8,14 @@ from uuid import uuid4
 
 import pyarrow as pa
 
+from tests.content.records import json_records
 from trailkeep.core.source import Source
 from trailkeep.lake.commit import commit
 from trailkeep.lake.compact import compact
 from trailkeep.lake.home import Home, create_home
 from trailkeep.lake.shard import Shard, write_events
 from trailkeep.lake.tables import events_arrow_schema, events_table
+from trailkeep.normalize.formats.delimited import read_lines
 from trailkeep.normalize.mapping import RAW, Mapper
 from trailkeep.normalize.read import read_object, to_table
 
@@ -55,9 +56,10 @@ def stored(source: Source, key: str, text: str) -> pa.Table:
 
 def _raw(source: Source, object_id: str, text: str) -> pa.Table:
     if source.format == "json":
-        lines, header = [json.dumps(record) for record in _records(text)], None
+        lines, header = [json.dumps(record) for record in json_records(text)], None
     elif source.format == "lines":
-        lines, header = text.splitlines(), None
+        read = read_lines(text.encode(), source.comments, begins=source.begins)
+        lines, header = [line for chunk in read.chunks for line in chunk.raw.to_pylist()], None
     else:
         header, *lines = text.splitlines()
     columns = {
@@ -81,11 +83,3 @@ def _with_bookkeeping(source: Source, key: str, raw: pa.Table) -> pa.Table:
     for name, values in extra.items():
         events = events.append_column(name, values)
     return events
-
-
-def _records(text: str) -> Iterator[dict[str, object]]:
-    decoder = json.JSONDecoder()
-    while text := text.strip():
-        value, end = decoder.raw_decode(text)
-        text = text[end:]
-        yield from value.get("Records", [value])

@@ -49,3 +49,26 @@ def test_a_source_to_be_tried_last_is_tried_last() -> None:
     )
     assert by_lines([LINE], [general, S3]) is S3
     assert by_lines(["anything"], [general, S3]) is general
+
+
+def test_a_record_may_have_several_lines() -> None:
+    data = b"lost\n# a\nx\r\n\ny\n# b\n# c\nz\n\n"
+    found = read_lines(data, None, begins="# ")
+    assert [text for chunk in found.chunks for text in chunk.raw.to_pylist()] == [
+        "lost",
+        "# a\nx\r\n\ny",
+        "# b",
+        "# c\nz",
+    ]
+    assert found.count == 4
+    assert texts(b"# a\n\x01\n\x02# b") == ["# a", "\x01", "\x02# b"]
+    assert read_lines(b"# a\n\x01\n# b", None, begins="# ").chunks[0].raw.to_pylist() == ["# a\n\x01", "# b"]
+
+
+def test_a_source_is_recognised_by_records_of_several_lines() -> None:
+    several = Source.model_validate(
+        {**S3.model_dump(exclude={"shape"}), "pattern": "(?P<all># .+\nx)", "begins": "# ", "recognise": {"line": "a"}}
+    )
+    assert by_lines(["# a", "x"], [several]) is several
+    assert by_lines(["# a", "# b"], [several]) is None
+    assert by_lines(["# b", "x"], [several]) is None

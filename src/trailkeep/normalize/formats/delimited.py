@@ -16,6 +16,7 @@ import pyarrow.compute as pc
 
 from trailkeep.normalize.records import CHUNK_BYTES, BadPiece, Chunk, views
 
+_JOINTS = range(1, 9)  # control characters
 _HEADER = r"^[a-z][a-z0-9-]*( [a-z][a-z0-9-]*)+$"
 
 
@@ -28,6 +29,7 @@ class Lines:
     has_nul: bool = False
     headless: bool = False
     comments: str | None = None  # what lines begin with that are no records
+    joint: bytes | None = None  # what stands for a line end inside a record
     chunks: list[Chunk] = field(default_factory=list)
     bad: list[BadPiece] = field(default_factory=list)
     escaped: list[int] = field(default_factory=list)
@@ -52,9 +54,19 @@ def read_delimited(data: bytes, header: str | None, is_header: Callable[[str], b
     return _read(Lines(header, is_header, b"\0" in data), data, cut)
 
 
-def read_lines(data: bytes, comments: str | None, cut: bool = False) -> Lines:
-    """The lines of `data`, which has no headers, without those that begin with `comments`."""
-    return _read(Lines(None, lambda line: False, b"\0" in data, headless=True, comments=comments), data, cut)
+def read_lines(data: bytes, comments: str | None, cut: bool = False, begins: str | None = None) -> Lines:
+    """The lines of `data`, which has no headers, without those that begin with `comments`.
+
+    `begins` is what a record's first line looks like, where records have several lines: one that does not look so
+    belongs to the record above.
+    """
+    lines = Lines(None, lambda line: False, b"\0" in data, headless=True, comments=comments)
+    if begins:
+        # Line ends inside records pass as a byte that the data does not have, until the lines are cut.
+        lines.joint = next((bytes([byte]) for byte in _JOINTS if bytes([byte]) not in data), None)
+    if begins and lines.joint:
+        data = re.sub(rb"\n(?!%s|\s*\Z)" % f"(?:{begins})".encode(), lines.joint, data)
+    return _read(lines, data, cut)
 
 
 def _read(lines: Lines, data: bytes, cut: bool) -> Lines:
@@ -79,6 +91,8 @@ def _read_piece(lines: Lines, piece: pa.Buffer, position: int) -> None:
     split = pc.split_pattern(whole, "\n").values
     starts = memoryview(split.buffers()[1]).cast("i")
     rows = _without_cr(split)
+    if lines.joint:
+        rows = pc.replace_substring(rows, lines.joint, b"\n")
     begin = 0
     for index in [*_headers(lines, rows), len(rows)]:
         for row, piece_no, reason in _read_rows(lines, rows.slice(begin, index - begin)):

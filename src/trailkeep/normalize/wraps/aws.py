@@ -101,7 +101,7 @@ def _lookup(record: Slice, fields: Fields) -> Iterator[Part]:
 
 
 def _lake(record: Slice, fields: Fields) -> Iterator[Part]:
-    """Rows of a query of CloudTrail Lake, each a list of objects of one column; that of eventJson has the event whole."""
+    """Rows of a query of CloudTrail Lake, lists of objects of one column; that of eventJson has the event whole."""
     for row in _ROWS.decode(fields["QueryResultRows"]):
         columns = {name.lower(): text for column in row for name, text in column.items()}
         yield Part(columns["eventjson"])
