@@ -94,9 +94,11 @@ def working(config: CollectorConfig, folder: Path, **changes: Any) -> Iterator[W
     finally:
         found.context.stop.set()
         until = time.monotonic() + 30
-        while thread.is_alive() and time.monotonic() < until:
-            found.settle(found.take())
-        found.settle(found.take())
+        while time.monotonic() < until:
+            alive, taken = thread.is_alive(), found.take()
+            found.settle(taken)
+            if not alive and not taken:
+                break
         found.context.feed.close()
         thread.join(10)
         assert not thread.is_alive()
