@@ -229,7 +229,7 @@ class Collection:
 
 def _counts(row: Mapping[str, Any]) -> dict[str, Any]:
     """What goes on to be counted from where an earlier run ended."""
-    names = ("objects", "bytes", "records", "errors", "refused", "last_object")
+    names = ("objects", "bytes", "records", "errors", "refused", "last_object", "last_error")
     return {name: row[name] for name in names if name in row}
 
 

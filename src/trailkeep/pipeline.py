@@ -5,13 +5,15 @@ commits nothing: ingest.py does that.
 """
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from trailkeep.collect.files import LogFile, fetch
+from trailkeep.core.drop import Drop
 from trailkeep.core.memory import expect_large_buffers, give_back
 from trailkeep.detect.match import Matcher
 from trailkeep.detect.signals import make_signals
@@ -23,6 +25,7 @@ from trailkeep.lake.ledger import stored_files
 from trailkeep.lake.quarantine import QuarantineWriter
 from trailkeep.lake.seal import merkle_root
 from trailkeep.lake.shard import Shard, write_events
+from trailkeep.normalize.drop import to_drop
 from trailkeep.normalize.mapping import Mapper
 from trailkeep.normalize.records import BadPiece
 
@@ -39,13 +42,14 @@ class Settings:
     reading: Reading
     matcher: Matcher
     schema: pa.Schema
+    drop: tuple[Drop, ...] = ()
 
 
-def settings_of(home: Home, reading: Reading, matcher: Matcher) -> Settings:
+def settings_of(home: Home, reading: Reading, matcher: Matcher, drop: Iterable[Drop] = ()) -> Settings:
     """What workers need to write to this lake."""
     from trailkeep.lake.tables import events_arrow_schema, events_table  # workers need it not, and it takes long
 
-    return Settings(home, reading, matcher, events_arrow_schema(events_table(home)))
+    return Settings(home, reading, matcher, events_arrow_schema(events_table(home)), tuple(drop))
 
 
 @dataclass
@@ -116,7 +120,9 @@ class ShardMaker:
         self._bytes = 0
         self._writes = 0
         self._opened: list[tuple[ObjectEntry, pa.Table]] = []
-        self._unmapped: dict[str, set[int]] = {}  # record numbers by object_id that the mapping refused
+        # Record numbers by object_id that the mapping refused, and those that are dropped by rule.
+        self._unmapped: dict[str, set[int]] = {}
+        self._dropped: dict[str, set[int]] = {}
 
     def known(self, digests: list[str]) -> Mapping[str, list[ObjectEntry]]:
         return stored_files(self._home.state, digests)
@@ -156,7 +162,7 @@ class ShardMaker:
         )
 
     def events(self, source: str, events: pa.Table, size: int) -> None:
-        self._events.setdefault(source, []).append(events)
+        self._events.setdefault(source, []).append(self._kept(source, events))
         self._bytes += size
         if self._bytes >= FLUSH_BYTES:
             self._flush()
@@ -171,10 +177,21 @@ class ShardMaker:
         self._quarantine.close()
         bad = Counter(piece.object_id for piece in self._shard.pieces)
         for entry, digests in self._opened:
-            count = bad[entry.object_id]
-            self._shard.entries.append(replace(entry, stored=entry.records - count, quarantined=count))
-            self._shard.roots[entry.object_id] = _root(digests, self._unmapped.get(entry.object_id, set()))
+            count, dropped = bad[entry.object_id], self._dropped.get(entry.object_id, set())
+            done = replace(entry, stored=entry.records - count - len(dropped), quarantined=count, dropped=len(dropped))
+            self._shard.entries.append(done)
+            without = self._unmapped.get(entry.object_id, set()) | dropped
+            self._shard.roots[entry.object_id] = _root(digests, without)
         return self._outcome
+
+    def _kept(self, source: str, events: pa.Table) -> pa.Table:
+        """The events without those that are dropped by rule, which are counted."""
+        hits = to_drop(events, source, self._worker.settings.drop)
+        if hits is None or not pc.any(hits).as_py():
+            return events
+        for row in events.select(["object_id", "record_no"]).filter(hits).to_pylist():
+            self._dropped.setdefault(row["object_id"], set()).add(row["record_no"])
+        return events.filter(pc.invert(hits))
 
     def _flush(self) -> None:
         for name, parts in self._events.items():

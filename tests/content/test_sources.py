@@ -15,14 +15,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from content.ocsf_schema import faults
-from content.records import json_records, leaves, raw_table, read_text
+from content.records import leaves, raw_table
 from trailkeep.core.columns import MAPPED
 from trailkeep.core.source import Source, load_sources
 from trailkeep.engine.duckdb import connect
-from trailkeep.normalize.formats.delimited import read_lines
 from trailkeep.normalize.mapping import Mapper
 from trailkeep.normalize.ocsf import to_ocsf
-from trailkeep.normalize.read import read_object, to_table
+from trailkeep.source_tests import accept as write_expected
+from trailkeep.source_tests import difference, results, sample_records
 
 SOURCES = load_sources()
 SAMPLES = [(s, path) for s in SOURCES.values() for path in sorted((s.folder / "samples").iterdir())]
@@ -52,8 +52,19 @@ def logfmt(text: str) -> list[str]:
     return [(quoted or plain).replace('\\"', '"').replace("\\\\", "\\") for quoted, plain in pairs if quoted or plain]
 
 
+def plugin_time(value: str) -> str:
+    """Of MySQL's audit plugin; Aurora counts microseconds."""
+    seconds = float(value) / 1e6 if value.isdigit() else datetime.strptime(value + "Z", "%Y%m%d %H:%M:%S%z").timestamp()
+    return datetime.fromtimestamp(seconds, UTC).isoformat().replace("+00:00", "Z")
+
+
 FORMS = {
     "aws_eks_authenticator": {"pairs": logfmt},
+    "aws_lambda": {"head": str},
+    "aws_rds_mysql_audit": {"timestamp": plugin_time, "object": lambda value: value.removeprefix("'").removesuffix("'")},
+    "aws_rds_mysql_error": {"time": lambda value: iso(value.replace("  ", "T0").replace(" ", "T"))},
+    "aws_rds_mysql_slow": {"time": lambda value: iso(value) if "T" in value else "2026-09-19T10:00:02Z"},
+    "aws_rds_postgres": {"time": lambda value: iso(value.replace(" ", "T", 1).replace(" UTC", "Z"))},
     "aws_route53_resolver": {"query_name": lambda value: value.rstrip(".") or value},
     "aws_alb_access": {"time": iso, "request_creation_time": iso, "request": url},
     "aws_cloudfront": {"date_time": lambda value: value.replace("\t", "T") + "Z", "cs_user_agent": unquoted},
@@ -78,40 +89,22 @@ each_sample = pytest.mark.parametrize(("source", "path"), SAMPLES, ids=[f"{s.nam
 
 
 def records_of(source: Source, path: Path) -> pa.Table:
-    if source.recognise.around:  # a sample is what its events come in
-        records = read_object(path.read_bytes(), path.name, SOURCES, limit=10**7)
-        assert (records.source, records.bad) == (source.name, [])
-        return to_table(records, "0" * 32, None)
-    text = read_text(path)
-    if source.format == "json":
-        return raw_table(json.dumps(record) for record in json_records(text))
-    if source.format == "lines":
-        read = read_lines(text.encode(), source.comments, begins=source.begins)
-        return raw_table(line for chunk in read.chunks for line in chunk.raw.to_pylist())
-    header, *lines = text.splitlines()
-    return raw_table(lines, header)
-
-
-def results(source: Source, raw: pa.Table) -> list[dict[str, Any]]:
-    """For each record: its OCSF event (without raw_data), principal and entities, or why it was rejected."""
-    mapped, ocsf = Mapper().map(source, raw), to_ocsf(connect(), source, raw)
-    assert mapped.rejected["reason"].to_pylist() == ocsf.rejected["reason"].to_pylist()
-    found = {row["record_no"]: {"rejected": row["reason"]} for row in mapped.rejected.to_pylist()}
-    columns = mapped.events.select(["record_no", "principal", "entities"])
-    for row, line in zip(columns.to_pylist(), ocsf.lines, strict=True):
-        event = {name: value for name, value in json.loads(line).items() if name != "raw_data"}
-        entities = sorted(row["entities"])
-        found[row["record_no"]] = {"event": event, "principal": row["principal"], "entities": entities}
-    return [found[number] for number in range(len(raw))]
+    return sample_records(source, path, SOURCES)
 
 
 @each_sample
 def test_samples_map_to_what_is_expected(source: Source, path: Path, accept: bool) -> None:
     found = results(source, records_of(source, path))
-    expected = source.folder / "expected" / f"{path.name}.json"
     if accept:
-        expected.write_text(json.dumps(found, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
-    assert found == json.loads(expected.read_text(encoding="utf-8"))
+        write_expected(source, path, found)
+    assert not difference(source, path, found)
+
+
+@each_sample
+def test_both_forms_reject_the_same_records(source: Source, path: Path) -> None:
+    raw = records_of(source, path)
+    mapped, ocsf = Mapper().map(source, raw), to_ocsf(connect(), source, raw)
+    assert mapped.rejected["reason"].to_pylist() == ocsf.rejected["reason"].to_pylist()
 
 
 @each_sample

@@ -146,6 +146,13 @@ def test_lines_of_the_receivers(read: Any) -> None:
     assert read(b'{"event":"x","host":"h"}')[0].kind == "unknown"  # not from our receiver
 
 
+def test_what_is_wrapped_cannot_say_how_it_was_received(read: Any) -> None:
+    (records,) = read(spooled(A) + spooled(spooled(B).strip()))
+    assert [text for text, *_ in rows(records)] == [A]
+    assert records.bad[0].data == spooled(B).strip()
+    assert records.bad[0].reason == "not recognised: a JSON record with the fields record, trailkeep"
+
+
 @pytest.mark.parametrize("damage", [lambda data: data[:-1] + b"?", lambda data: data[:9] + data[30:]])
 def test_damaged_aggregated_records_are_kept(read: Any, damage: Any) -> None:
     data = damage(aggregated(A, B))

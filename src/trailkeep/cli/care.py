@@ -2,7 +2,7 @@
 
 import sys
 from datetime import UTC, datetime, timedelta
-from typing import Annotated
+from typing import Annotated, Any
 
 import pyarrow as pa
 import typer
@@ -19,7 +19,7 @@ from trailkeep.cli.options import (
 )
 from trailkeep.cli.output import counted, write_rows
 from trailkeep.ingest import recover
-from trailkeep.lake import ledger
+from trailkeep.lake import ledger, progress
 from trailkeep.lake import quarantine as pieces
 from trailkeep.lake.home import adopt_home, open_home
 from trailkeep.pipeline import settings_of
@@ -38,6 +38,27 @@ def status(home: HomeOption = DEFAULT_HOME, format: FormatOption = "table") -> N
     write_rows(pa.Table.from_pylist(ledger.by_source(lake.state), schema=ledger.BY_SOURCE), format, sys.stdout)
     for row in pieces.reasons(lake.state):
         print(f"in quarantine: {counted(row['pieces'], 'piece')}: {row['reason']}", file=sys.stderr)
+    for row in progress.given_up_rows(lake.state):
+        print(f"{row['collector']}: given up: {row['key']}: {row['reason']}", file=sys.stderr)
+    for row in progress.collector_rows(lake.state):
+        print(_collector(row), file=sys.stderr)
+
+
+def _collector(row: dict[str, Any]) -> str:
+    """A collector in a line."""
+    parts = [f"collector {row['name']} ({row['type']}) {row['condition']} at {row['updated']:%Y-%m-%d %H:%M:%SZ}"]
+    if row["reason"]:
+        parts.append(row["reason"])
+    parts.append(f"{counted(row['objects'], 'object')}, {row['bytes']:,} bytes, {counted(row['records'], 'record')}")
+    if row["last_object"]:
+        parts.append(f"last {row['last_object']} at {row['last_arrival']:%Y-%m-%d %H:%M:%SZ}")
+    if row["lag_seconds"] is not None:
+        parts.append(f"{row['lag_seconds']:,.1f} s behind")
+    if row["refused"]:
+        parts.append(f"{row['refused']:,} refused")
+    if row["errors"]:
+        parts.append(f"{counted(row['errors'], 'error')}, the last: {row['last_error']}")
+    return "; ".join(parts)
 
 
 def compact(

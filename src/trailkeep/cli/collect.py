@@ -56,7 +56,7 @@ def collect(
     if redrive:
         print(f"{counted(redrive_all(lake.state), 'object')} to be tried again")
     with lake.exclusive("collect"):
-        settings = settings_of(lake, reading, matcher)
+        settings = settings_of(lake, reading, matcher, told.drop)
         run = Collection(settings, told, once=once, only=names, confirmed=yes, say=_say)
         for number in (signal.SIGINT, signal.SIGTERM):
             signal.signal(number, lambda *_: run.stop.set())
@@ -72,7 +72,8 @@ def _tell(report: Collected) -> None:
     done = report.counts
     print(
         f"{counted(done['records'], 'record')}: {done['stored']:,} stored, {done['duplicate']:,} already stored, "
-        f"{done['quarantined']:,} quarantined; {counted(done['commits'], 'commit')}"
+        f"{done['quarantined']:,} quarantined, {done['dropped']:,} dropped by rule; "
+        f"{counted(done['commits'], 'commit')}"
     )
     if done["recovered"]:
         print(f"{done['recovered']} batches of an interrupted run were finished first")

@@ -10,6 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field, create_model, model_validator
 
 from trailkeep.collect.aws import AwsAccount
 from trailkeep.collect.collector import CollectorConfig
+from trailkeep.core.drop import Drop
 
 
 class Commit(BaseModel):
@@ -34,6 +35,7 @@ class CollectConfig(BaseModel):
     aws_endpoint: str | None = Field(default=None, description="endpoint of all AWS services, such as an emulator's")
     spool_mb: int = Field(default=2048, ge=16, description="most megabytes that wait on disk before senders must wait")
     commit: Commit = Commit()
+    drop: list[Drop] = Field(default_factory=list, description="what is not kept, counted all the same")
     collect: dict[str, CollectorConfig] = Field(default_factory=dict)
 
     @model_validator(mode="after")

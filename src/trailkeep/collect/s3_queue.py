@@ -29,7 +29,7 @@ class S3Queue(AwsCollectorConfig):
     queue: str = Field(pattern=r"^https?://", description="URL of the SQS queue")
     bucket_account: str | None = Field(default=None, description="account whose role reads the buckets; as the queue's")
     threads: int = Field(default=4, ge=1, le=64)
-    visibility_seconds: int = Field(default=300, ge=10, le=43200, description="renewed for as long as it is needed")
+    visibility_seconds: int = Field(default=300, ge=2, le=43200, description="renewed for as long as it is needed")
     tries: int = Field(default=5, ge=1, description="how often a message that fails for a lasting reason is tried")
     max_object_mb: int = Field(default=1024, ge=1)
 

@@ -46,7 +46,7 @@ def _class(uid: int, name: str, *attributes: str) -> OcsfClass:
 CLASSES = {
     c.uid: c
     for c in (
-        _class(0, "base_event", "api", "message"),
+        _class(0, "base_event", "api", "duration"),
         _class(2002, "vulnerability_finding", "finding_info", "resources", "vulnerabilities"),
         _class(2003, "compliance_finding", "compliance", "finding_info", "remediation", "resources"),
         _class(2004, "detection_finding", "evidences", "finding_info", "remediation", "resources"),
@@ -93,7 +93,7 @@ CLASSES = {
             "datastore_activity",
             *("actor", "api", "database", "dst_endpoint", "duration", "query_info", "src_endpoint", "table", "type_id"),
         ),
-        _class(6008, "application_error", "api", "message"),
+        _class(6008, "application_error", "api", "duration"),
     )
 }
 

@@ -44,9 +44,21 @@ CREATE OR REPLACE TEMP MACRO epoch_time(seconds) AS calendar_time(try(to_timesta
 CREATE OR REPLACE TEMP MACRO epoch_ms_time(milliseconds) AS
     calendar_time(try(make_timestamptz(TRY_CAST(milliseconds AS BIGINT) * 1000)));
 
+-- ISO 8601 text (a comma before the fraction, as Python writes it, will do), or an epoch in seconds, milliseconds,
+-- microseconds or nanoseconds, told by its size -> time, or null.
+CREATE OR REPLACE TEMP MACRO any_time(text) AS CASE
+    WHEN TRY_CAST(text AS DOUBLE) IS NULL THEN iso_time(replace(text, ',', '.'))
+    WHEN TRY_CAST(text AS DOUBLE) < 1e11 THEN epoch_time(text)
+    WHEN TRY_CAST(text AS DOUBLE) < 1e14
+        THEN calendar_time(try(make_timestamptz(TRY_CAST(TRY_CAST(text AS DOUBLE) * 1000 AS BIGINT))))
+    WHEN TRY_CAST(text AS DOUBLE) < 1e17 THEN calendar_time(try(make_timestamptz(TRY_CAST(text AS BIGINT))))
+    ELSE calendar_time(try(make_timestamptz(TRY_CAST(text AS BIGINT) // 1000)))
+END;
+
 -- Epoch nanoseconds in text -> time; null where it is no number or out of range.
 CREATE OR REPLACE TEMP MACRO epoch_ns_time(nanoseconds) AS
     calendar_time(try(make_timestamptz(TRY_CAST(nanoseconds AS BIGINT) // 1000)));
+
 -- When a record was handed over, as far as anybody says so: its wrap, the key of its object; else now.
 CREATE OR REPLACE TEMP MACRO handed_over(envelope, key_time) AS coalesce(
     epoch_ms_time(json_extract_string(envelope, '$.time')), iso_time(json_extract_string(envelope, '$.time')), key_time,
@@ -200,6 +212,12 @@ CREATE OR REPLACE TEMP MACRO level_severity(level) AS CASE
     WHEN lower(level) IN ('fatal', 'emergency', 'emerg', 'panic') THEN 6
     ELSE 0
 END;
+
+-- The activity of OCSF's Datastore Activity that an SQL statement or command is; 4 (Query) where its verb is none of these.
+CREATE OR REPLACE TEMP MACRO sql_activity(statement) AS coalesce(MAP {
+    'SELECT': 1, 'READ': 1, 'UPDATE': 2, 'ALTER': 2, 'GRANT': 2, 'REVOKE': 2, 'RENAME': 2, 'INSERT': 5, 'REPLACE': 5, 'LOAD': 5,
+    'COPY': 5, 'MERGE': 5, 'WRITE': 5, 'CREATE': 6, 'DELETE': 7, 'DROP': 7, 'TRUNCATE': 7, 'SHOW': 8, 'DESCRIBE': 8, 'DESC': 8
+}[upper(regexp_extract(statement, '^[\s(''"]*(?:/\*(?s:.*?)\*/\s*)*([A-Za-z]+)', 1))], 4);
 
 -- OCSF's severity_id of a severityNumber of OpenTelemetry (or its name in protobuf); null where none is given.
 CREATE OR REPLACE TEMP MACRO otel_severity(number) AS CASE

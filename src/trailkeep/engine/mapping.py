@@ -102,7 +102,8 @@ def _rejection(outputs: dict[str, exp.Expr]) -> exp.Expr:
 
 def with_records(select: exp.Select, source: Source, relation: str, also: Sequence[str] = ()) -> exp.Select:
     """`select` from `records`: the relation's RECORD columns, those named in `also`, and the struct `r`."""
-    shape = _pruned(source.shape, set(_record_paths(select)))
+    # Of a record of which nothing is read, the first field tells whether it is one.
+    shape = _pruned(source.shape, set(_record_paths(select))) or dict([next(iter(source.shape.items()))])
     kept = [exp.column(name, quoted=True) for name in (*RECORD, *also)]
     if source.format == "json":
         parsed = _sql("try(json_transform(raw_data, shape))").transform(_replacing(shape=_literal(shape)))

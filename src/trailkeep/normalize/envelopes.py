@@ -88,7 +88,7 @@ class Unwrapper:
     def _object(self, record: Slice, fields: Fields, known: _Known) -> Iterator[Message]:
         """What a JSON value with these fields wraps, or itself."""
         kind = known.kind or kind_of(fields)
-        if kind is None:
+        if kind is None or (kind.outermost and known.depth):
             if known.depth and not self._lists.isdisjoint(fields):
                 yield from self._json(bytes(record), known)
             else:

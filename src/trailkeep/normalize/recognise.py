@@ -1,7 +1,7 @@
 """An object's key and first records in, the source it belongs to out: decided by content, never guessed.
 
 A field set of `recognise.fields` matches when every name in it is there; `name=text` is there where that field holds
-that text; `!name` (wildcards allowed) must not be there.
+that text; `one|other` where either is; `!name` (wildcards allowed) must not be there.
 """
 
 from collections.abc import Collection, Iterable, Mapping
@@ -31,8 +31,9 @@ def path_of(key: str) -> str:
 
 
 def by_fields(names: Collection[str], sources: Iterable[Source]) -> Source | None:
-    """The source one of whose field sets these names fulfil."""
-    return next((s for s in sources if any(_fulfils(names, wanted) for wanted in s.recognise.fields)), None)
+    """The source one of whose field sets these names fulfil; of several, one that is not to be tried last."""
+    ordered = sorted(sources, key=lambda s: s.recognise.last)
+    return next((s for s in ordered if any(_fulfils(names, wanted) for wanted in s.recognise.fields)), None)
 
 
 def by_lines(lines: Collection[str], sources: Iterable[Source]) -> Source | None:
@@ -54,7 +55,7 @@ def _fulfils(names: Collection[str], wanted: Iterable[str]) -> bool:
     def holds(name: str) -> bool:
         if name.startswith("!"):
             return not any(fnmatchcase(have, name[1:]) for have in names)
-        return name in names
+        return name in names or ("|" in name and not frozenset(name.split("|")).isdisjoint(names))
 
     return all(map(holds, wanted))
 

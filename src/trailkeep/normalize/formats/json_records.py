@@ -24,9 +24,8 @@ _VALUES = msgspec.json.Decoder(msgspec.Raw)
 _FIELDS = msgspec.json.Decoder(dict[str, msgspec.Raw])
 _BOM = b"\xef\xbb\xbf"
 _OPENING = frozenset(b"{")
-# Up to three plain values may stand before the array, such as AWS Config's fileVersion. What stands beside a delivery
-# stream's name is no record yet.
-_BESIDE = rb'(?!"deliveryStreamArn")"[^"\\]*"\s*:\s*(?:"(?:[^"\\]|\\.)*"|[-+.\w]+)\s*,\s*'
+# Up to three plain values may stand before the array, such as AWS Config's fileVersion.
+_BESIDE = rb'"[^"\\]*"\s*:\s*(?:"(?:[^"\\]|\\.)*"|[-+.\w]+)\s*,\s*'
 _OPENING_OF = rb'\s*\{\s*((?:%s){0,3})"(%s)"\s*:\s*\['
 _first = itemgetter(0)
 

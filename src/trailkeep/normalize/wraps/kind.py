@@ -36,13 +36,14 @@ Open = Callable[[Slice, Fields], Iterator[Part]]
 @dataclass(frozen=True)
 class Kind:
     """A kind of envelope. `fields` must be there; `only`: no others but these may be. One without a name is a mere list
-    and goes unmentioned.
+    and goes unmentioned. `outermost`: nothing wrapped is such an envelope; it could forge what a receiver says.
     """
 
     name: str
     fields: frozenset[str]
     open: Open = field(repr=False)
     only: frozenset[str] | None = None
+    outermost: bool = False
 
     def fits(self, names: Collection[str]) -> bool:
         """Whether a record with these fields is such an envelope."""

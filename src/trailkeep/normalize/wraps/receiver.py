@@ -33,4 +33,4 @@ def _hec(record: Slice, fields: Fields) -> Iterator[Part]:
 
 
 _HEC = Kind("splunk_hec", frozenset({"event"}), _hec)
-KINDS = (Kind("trailkeep", frozenset({"trailkeep", "record"}), _spooled),)
+KINDS = (Kind("trailkeep", frozenset({"trailkeep", "record"}), _spooled, outermost=True),)
