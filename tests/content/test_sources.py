@@ -61,7 +61,10 @@ def plugin_time(value: str) -> str:
 FORMS = {
     "aws_eks_authenticator": {"pairs": logfmt},
     "aws_lambda": {"head": str},
-    "aws_rds_mysql_audit": {"timestamp": plugin_time, "object": lambda value: value.removeprefix("'").removesuffix("'")},
+    "aws_rds_mysql_audit": {
+        "timestamp": plugin_time,
+        "object": lambda value: value.removeprefix("'").removesuffix("'"),
+    },
     "aws_rds_mysql_error": {"time": lambda value: iso(value.replace("  ", "T0").replace(" ", "T"))},
     "aws_rds_mysql_slow": {"time": lambda value: iso(value) if "T" in value else "2026-09-19T10:00:02Z"},
     "aws_rds_postgres": {"time": lambda value: iso(value.replace(" ", "T", 1).replace(" UTC", "Z"))},
