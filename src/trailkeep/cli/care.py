@@ -1,6 +1,7 @@
 """Commands that look after the lake: status, compact, quarantine."""
 
 import sys
+from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Annotated, Any
 
@@ -16,13 +17,17 @@ from trailkeep.cli.options import (
     LimitOption,
     RulesOption,
     SourcesOption,
+    cores,
 )
 from trailkeep.cli.output import counted, write_rows
+from trailkeep.core.source import load_sources
 from trailkeep.ingest import recover
 from trailkeep.lake import ledger, progress
 from trailkeep.lake import quarantine as pieces
-from trailkeep.lake.home import adopt_home, open_home
+from trailkeep.lake.home import Home, adopt_home, open_home
 from trailkeep.pipeline import settings_of
+
+_MOST = 20  # senders and logs shown
 
 quarantine = typer.Typer(
     help="What could not be stored: list it, try again.", no_args_is_help=True, rich_markup_mode=None
@@ -42,6 +47,8 @@ def status(home: HomeOption = DEFAULT_HOME, format: FormatOption = "table") -> N
         print(f"{row['collector']}: given up: {row['key']}: {row['reason']}", file=sys.stderr)
     for row in progress.collector_rows(lake.state):
         print(_collector(row), file=sys.stderr)
+    for line in _of_the_last_day(lake):
+        print(line, file=sys.stderr)
 
 
 def _collector(row: dict[str, Any]) -> str:
@@ -59,6 +66,36 @@ def _collector(row: dict[str, Any]) -> str:
     if row["errors"]:
         parts.append(f"{counted(row['errors'], 'error')}, the last: {row['last_error']}")
     return "; ".join(parts)
+
+
+def _of_the_last_day(lake: Home) -> Iterator[str]:
+    """Senders and logs that somebody should look at."""
+    from trailkeep.engine.reading import connect_lake
+    from trailkeep.investigate.debug_logs import debug_logs
+    from trailkeep.investigate.senders import senders
+
+    since = datetime.now(UTC) - timedelta(days=1)
+    with connect_lake(lake.warehouse, threads=cores(None)) as connection:
+        found = senders(connection, lake, since).to_pylist()
+        logs = debug_logs(connection, lake, load_sources(), since).to_pylist()
+    for row in found[:_MOST]:
+        line = (
+            f"sender {row['sender']} ({row['protocol']}, {row['source']}): {counted(row['events'], 'event')} received "
+            f"{row['median_seconds']:,.1f} s after they happened (median), at most {row['most_seconds']:,.1f} s"
+        )
+        if row["future_share"]:
+            line += (
+                f"; {row['future_share']:.1%} in the future, up to {row['ahead_seconds']:,.1f} s: its clock is wrong"
+            )
+        yield line
+    if len(found) > _MOST:
+        yield f"and {counted(len(found) - _MOST, 'more sender')} that are less late"
+    for row in [row for row in logs if row["production"]][:_MOST]:
+        yield (
+            f"debug messages: {row['share']:.1%} of {counted(row['events'], 'event')} of {row['source']} "
+            f"{row['log'] or ''}".rstrip()
+            + ": not for production"
+        )
 
 
 def compact(
