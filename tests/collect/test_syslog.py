@@ -15,7 +15,7 @@ from pydantic import ValidationError
 
 from tests.collect import syslog_peers as peers
 from tests.collect.working import Working, context_in, working
-from trailkeep.collect.listening import host_port, plain_address, subject
+from trailkeep.collect.listening import host_port, listen, lost, plain_address, subject
 from trailkeep.collect.spool import Origin, Spool
 from trailkeep.collect.syslog import Rates, Syslog
 
@@ -232,6 +232,22 @@ def test_rate_limit_of_udp(tmp_path: Path) -> None:
         assert found.context.health.last_error == "dropped: 127.0.0.1: more than 5 messages a second"
 
 
+def test_what_the_system_drops_is_counted() -> None:
+    port = peers.free_port()
+    with (
+        listen(f"127.0.0.1:{port}", socket.SOCK_DGRAM) as receiver,
+        socket.socket(type=socket.SOCK_DGRAM) as sender,
+    ):
+        receiver.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        for _ in range(200):
+            sender.sendto(b"x" * 1000, ("127.0.0.1", port))
+        came = 0
+        with suppress(BlockingIOError):
+            while receiver.recv(2000):
+                came += 1
+        assert 0 < came < 200 and lost(receiver) == 200 - came
+
+
 def test_rates() -> None:
     rates = Rates(2)
     assert [rates.allow("a", now) for now in (0, 0, 0, 0.4, 0.5, 0.6, 9, 9, 9)] == [1, 1, 0, 0, 1, 0, 1, 1, 0]
@@ -263,6 +279,30 @@ def test_tls_without_a_certificate_of_the_authority(tmp_path: Path, name: str | 
     assert not found.lines
 
 
+def test_renewed_certificates_are_used(tmp_path: Path) -> None:
+    pem, settings = tls_files(tmp_path)
+
+    def serial() -> int:
+        with (
+            socket.create_connection(("127.0.0.1", port)) as plain,
+            client_tls(pem, "sender").wrap_socket(plain, server_hostname="localhost") as connection,
+        ):
+            return int(dict(connection.getpeercert() or {})["serialNumber"], 16)  # type: ignore[call-overload]
+
+    with receiving(tmp_path, "tls", **settings) as (found, port):
+        before = serial()
+        pem.server.write_text("nonsense")
+        found.wait(lambda: found.context.health.last_error)
+        assert serial() == before
+        pem = peers.certificates(pem.folder)
+        until = time.monotonic() + 20
+        renewed = False
+        while not renewed:
+            assert time.monotonic() < until
+            with suppress(ssl.SSLError):  # of the old authority
+                renewed = serial() != before
+
+
 def test_what_is_no_relp_is_refused(tmp_path: Path) -> None:
     with receiving(tmp_path, "relp") as (found, port):
         send(port, b"GET / HTTP/1.1\r\n\r\n")
@@ -286,7 +326,9 @@ def test_senders_wait_while_the_spool_is_full(tmp_path: Path) -> None:
     """Nothing is committed, so that the spool fills: the sender blocks, and nothing is lost once there is room."""
     line = b"<13>" + b"x" * 1000 + b"\n"
     with receiving(tmp_path, "tcp", {"spool_limit": 20_000}) as (found, port):
-        with socket.create_connection(("127.0.0.1", port)) as connection:
+        with socket.socket() as connection:
+            connection.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 16 << 10)
+            connection.connect(("127.0.0.1", port))
             connection.settimeout(1)
             sent = 0
             with pytest.raises(TimeoutError):

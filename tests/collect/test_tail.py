@@ -265,21 +265,41 @@ def test_what_could_not_be_read_from_the_spool_is_handed_over_again(tmp_path: Pa
         assert found.records(1) == ["one"]
 
 
-def test_a_full_disk_is_waited_for(tmp_path: Path, log: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("once", [False, True])
+def test_a_full_disk_is_waited_for(tmp_path: Path, log: Path, monkeypatch: pytest.MonkeyPatch, once: bool) -> None:
     write(log, "one")
     faults = [OSError(28, "No space left on device")] * 2
+    before = module._Tailer._enveloped
+
+    def enveloped(*arguments: Any) -> Any:
+        if faults:
+            raise faults.pop()
+        return before(*arguments)
+
+    monkeypatch.setattr(module._Tailer, "_enveloped", enveloped)
+    with following(tmp_path, log, once=once) as found:
+        assert found.records(1) == ["one"]
+        assert found.context.health.errors == 2
+
+
+def test_a_file_that_cannot_be_read_stops_no_other(tmp_path: Path, log: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    bad = log.with_name("bad.log")
+    write(log, "one")
+    write(bad, "two")
+    faults = [OSError(5, "Input/output error")] * 3
     before = TailFile.lines
 
     def lines(file: TailFile, *arguments: Any) -> Any:
-        found = before(file, *arguments)
-        if faults:
+        if file.path == bad and faults:
+            before(file, *arguments)
             raise faults.pop()
-        return found
+        return before(file, *arguments)
 
     monkeypatch.setattr(TailFile, "lines", lines)
-    with following(tmp_path, log) as found:
-        assert found.records(1) == ["one"]
-        assert found.context.health.errors == 2
+    with following(tmp_path, log.parent / "*.log") as found:
+        assert found.records(2) == ["one", "two"]
+        assert found.context.health.last_error == f"{bad}: Input/output error"
+        assert found.context.health.errors == 1
 
 
 @pytest.mark.parametrize("seed", range(4))

@@ -6,6 +6,7 @@ So whoever cannot be served at once is made to wait by TCP itself, and what is i
 import asyncio
 import socket
 import ssl
+import sys
 from dataclasses import dataclass
 from ipaddress import IPv6Address, ip_address
 from pathlib import Path
@@ -16,6 +17,7 @@ from pydantic import AfterValidator
 _BACKLOG = 256
 _UDP_BUFFER = 8 << 20
 _HANDSHAKE_SECONDS = 15.0
+_SO_MEMINFO = 55  # of Linux; the ninth number is that of drops
 _UNSENT = 1 << 20  # answers that a sender does not read
 _SHORT = {
     "commonName": "CN",
@@ -66,6 +68,12 @@ def listen(address: str, kind: socket.SocketKind = socket.SOCK_STREAM) -> socket
     return listening
 
 
+def lost(listening: socket.socket) -> int:
+    """How many datagrams the system has dropped because nobody read them in time."""
+    said = listening.getsockopt(socket.SOL_SOCKET, _SO_MEMINFO, 9 * 4)
+    return int.from_bytes(said[32:36], sys.byteorder)
+
+
 def plain_address(text: str) -> str:
     """An address as people write it: that of IPv4 where it came in the form of IPv6."""
     address = ip_address(text.partition("%")[0])
@@ -80,6 +88,10 @@ class Certificates:
     certificate: Path
     key: Path
     client_ca: Path
+
+    def state(self) -> tuple[int, ...]:
+        """Changes when the files do. Raises OSError."""
+        return tuple(path.stat().st_mtime_ns for path in (self.certificate, self.key, self.client_ca))
 
     def context(self) -> ssl.SSLContext:
         """For a server that asks for certificates. Raises OSError where a file is missing or wrong."""

@@ -7,6 +7,7 @@ learns of what was under way when a machine failed.
 
 import asyncio
 import socket
+import ssl
 import time
 from collections import Counter, OrderedDict
 from contextlib import suppress
@@ -20,12 +21,13 @@ import msgspec
 from pydantic import Field, IPvAnyNetwork, model_validator
 
 from trailkeep.collect.collector import CollectorConfig, Context
-from trailkeep.collect.listening import Address, Certificates, Connection, listen, plain_address
+from trailkeep.collect.listening import Address, Certificates, Connection, listen, lost, plain_address
 from trailkeep.collect.relp import Session
 from trailkeep.collect.spool import Origin, Spool, SpoolFull
 from trailkeep.collect.syslog_frames import CUT, Frames, Message, message
 from trailkeep.core.errors import InputError
 
+_TLS = ("tls", "relp_tls")
 _TOLD_EVERY = 2.0
 _LAST_WORDS = 1.0  # seconds in which senders may say what is under way when we end
 _WAITING_BYTES = 16 << 20  # of datagrams on their way to the spool
@@ -110,6 +112,10 @@ class _Receiver:
         self._datagram_bytes = 0
         self._flushing: asyncio.Task[None] | None = None
         self._counts: Counter[str] = Counter()
+        self._udp: list[socket.socket] = []
+        self._certificates = config.certificates()
+        self._tls: ssl.SSLContext | None = None
+        self._tls_state: tuple[int, ...] = ()
         self._full = ""
 
     async def serve(self) -> None:
@@ -117,19 +123,17 @@ class _Receiver:
         bound = self._bind()
         if bound is None:
             return
-        udp, streams, tls = bound
+        self._udp, streams = bound
         loop = asyncio.get_running_loop()
         endpoints = [
-            (await loop.create_datagram_endpoint(lambda: _Datagrams(self.datagram), sock=each))[0] for each in udp
+            (await loop.create_datagram_endpoint(lambda: _Datagrams(self.datagram), sock=each))[0] for each in self._udp
         ]
-        accepting = [
-            loop.create_task(self._accept(each, way, tls if way in ("tls", "relp_tls") else None))
-            for way, each in streams
-        ]
+        accepting = [loop.create_task(self._accept(each, way)) for way, each in streams]
         told = 0.0
         while not self._context.stop.is_set():
             if time.monotonic() - told > _TOLD_EVERY:
                 self._tell()
+                self._renew()
                 told = time.monotonic()
             await asyncio.sleep(0.1)
         for endpoint in endpoints:
@@ -141,23 +145,22 @@ class _Receiver:
             each.close()
         await self._end()
 
-    def _bind(self) -> tuple[list[socket.socket], list[tuple[str, socket.socket]], Any] | None:
-        """Sockets for UDP, others with the way they are for, and the context of TLS; tries for ever."""
+    def _bind(self) -> tuple[list[socket.socket], list[tuple[str, socket.socket]]] | None:
+        """Sockets for UDP, and others with the way they are for; tries for ever. Certificates are read, too."""
         config = self._config
         while True:
             udp: list[socket.socket] = []
             streams: list[tuple[str, socket.socket]] = []
             address = "TLS"
             try:
-                certificates = config.certificates()
-                tls = certificates.context() if certificates else None
+                self._read_certificates()
                 for address in config.udp:
                     udp.append(listen(address, socket.SOCK_DGRAM))
                 for way in ("tcp", "tls", "relp", "relp_tls"):
                     for address in getattr(config, way):
                         streams.append((way, listen(address)))
                 self._context.went_well()
-                return udp, streams, tls
+                return udp, streams
             except OSError as error:
                 for each in [*udp, *(each for _, each in streams)]:
                     each.close()
@@ -165,7 +168,21 @@ class _Receiver:
                 if not self._context.wait(f"cannot listen on {reason}"):
                     return None
 
-    async def _accept(self, listening: socket.socket, way: str, tls: Any) -> None:
+    def _read_certificates(self) -> None:
+        """Raises OSError."""
+        if self._certificates and (state := self._certificates.state()) != self._tls_state:
+            self._tls = self._certificates.context()
+            self._tls_state = state
+
+    def _renew(self) -> None:
+        """Certificates that were renewed are for new connections."""
+        try:
+            self._read_certificates()
+        except OSError as error:
+            if str(error) != self._context.health.last_error:
+                self._context.health.error(str(error))
+
+    async def _accept(self, listening: socket.socket, way: str) -> None:
         loop = asyncio.get_running_loop()
         while True:
             try:
@@ -178,18 +195,18 @@ class _Receiver:
             if len(self._connections) >= self._config.max_connections:
                 self._context.health.refuse(f"{address}: more than {self._config.max_connections} connections")
                 accepted.close()
-            elif tls is None and not self._is_sender(address):
+            elif way not in _TLS and not self._is_sender(address):
                 self._context.health.refuse(f"{address} is not among the senders")
                 accepted.close()
             else:
-                task = loop.create_task(self._serve(accepted, address, way, tls))
+                task = loop.create_task(self._serve(accepted, address, way))
                 self._connections[task] = None
                 task.add_done_callback(self._connections.pop)
 
-    async def _serve(self, accepted: socket.socket, address: str, way: str, tls: Any) -> None:
+    async def _serve(self, accepted: socket.socket, address: str, way: str) -> None:
         """One connection, to its end."""
         try:
-            connection = await Connection.accepted(accepted, tls)
+            connection = await Connection.accepted(accepted, self._tls if way in _TLS else None)
         except OSError as error:  # no certificate, or a wrong one
             self._context.health.refuse(f"{address}: TLS: {error}")
             return
@@ -285,6 +302,8 @@ class _Receiver:
         if self._full:
             self._context.health.waiting(self._full)
             return
+        if missed := sum(map(lost, self._udp)):
+            self._counts["dropped by the system"] = missed
         where = ", ".join(
             f"{way} {address}"
             for way in ("udp", "tcp", "tls", "relp", "relp_tls")

@@ -79,6 +79,7 @@ class _Tailer:
         """Sizes of files that may be copies which are being made."""
         self._faults: dict[str, str] = {}
         self._failed: deque[Delivery] = deque()
+        self._stuck = False  # nothing can be written to our own disk
         self._folder = context.spool
         self._folder.mkdir(parents=True, exist_ok=True)
         for left in self._folder.iterdir():
@@ -97,12 +98,13 @@ class _Tailer:
             while not context.stop.is_set() and self._round():
                 came = True
             self._hand_over_again()
+            if self._stuck:
+                continue
             if context.once and not came:
                 context.health.done(self._said())
                 return
             self._let_go()
-            if context.health.condition != "waiting" or came:
-                context.health.running(self._said())
+            context.health.running(self._said())
             if not came:
                 context.stop.wait(self._config.poll_seconds)
 
@@ -201,14 +203,19 @@ class _Tailer:
     def _open(self, path: Path) -> TailFile | None:
         try:
             file = TailFile(path)
+        except FileNotFoundError:  # deleted since
+            return None
         except OSError as error:
-            reason = str(error.strerror)
-            if self._faults.get(str(path)) != reason and not isinstance(error, FileNotFoundError):
-                self._faults[str(path)] = reason
-                self._context.health.error(f"{path}: {reason}")
+            self._fault(str(path), error)
             return None
         self._faults.pop(str(path), None)
         return file
+
+    def _fault(self, path: str, error: OSError) -> None:
+        """Say once that a file cannot be read."""
+        if self._faults.get(path) != error.strerror:
+            self._faults[path] = str(error.strerror)
+            self._context.health.error(f"{path}: {error.strerror}")
 
     def _round(self) -> bool:
         """Hand over some of what is new, of renamed files first; False: there is nothing at the moment."""
@@ -218,18 +225,20 @@ class _Tailer:
         try:
             with path.open("xb") as out:
                 for each in sorted(self._followed.values(), key=lambda each: (not each.old, each.modified)):
-                    if lines := self._lines(each):
+                    if lines := self._readable_lines(each):
                         read.append(each)
                         size += out.write(self._enveloped(lines, each.place))
                     if size >= _ROUND_BYTES or (each.old and each.file and each.file.more()):
                         break
-        except OSError as error:  # the disk is full, or a file cannot be read
+        except OSError as error:  # the disk is full
             path.unlink(missing_ok=True)
             for each in self._followed.values():
                 if each.file:
                     each.file.offset = each.place.offset
-            self._context.wait(f"{error.filename or path}: {error.strerror}")
+            self._stuck = True
+            self._context.wait(f"{self._folder}: {error.strerror}")
             return False
+        self._stuck = False
         self._context.went_well()
         if not read:
             path.unlink()
@@ -238,6 +247,16 @@ class _Tailer:
             assert each.file
             each.place = replace(each.file.place(), path=each.place.path)
         return self._hand_over(self._delivery(path, size, tuple(self._position(each.place) for each in read)))
+
+    def _readable_lines(self, each: _Followed) -> list[Line]:
+        """The next lines of a file; none where it cannot be read, which does not keep others from being read."""
+        try:
+            return self._lines(each)
+        except OSError as error:
+            self._fault(each.place.path, error)
+            if each.file:
+                each.file.offset = each.place.offset
+            return []
 
     def _lines(self, each: _Followed, last: bool = False) -> list[Line]:
         """The next lines of a file. Raises OSError."""
