@@ -14,6 +14,7 @@ from statistics import median
 from bench.figures import Figure
 from bench.generator import GeneratedData
 from bench.measure import BenchError, measure
+from bench.receivers import receive
 from bench.runs import WORKERS, Runs, trailkeep
 
 MEGABYTE = 1e6
@@ -165,12 +166,18 @@ def hunt(bench: Bench) -> Iterator[Figure]:
     yield Figure("hunt, peak memory", tuple(usage.peak_bytes / MEGABYTE for usage, _ in turns), "MB")
 
 
+def receivers(bench: Bench) -> Iterator[Figure]:
+    """6: events per second that senders hear are on disk, by protocol."""
+    yield from receive(bench.runs.folder, bench.rounds)
+
+
 STAGES: dict[str, Stage] = {
     "ingest": ingest_cost,
     "workers": workers,
     "rules": rules_cost,
     "search": search,
     "hunt": hunt,
+    "receivers": receivers,
 }
 
 

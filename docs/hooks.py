@@ -6,16 +6,21 @@ MkDocs calls `on_files` (`hooks:` of mkdocs.yml). Pages made from what they desc
 import re
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import typer
 from mkdocs.config.defaults import MkDocsConfig
 from mkdocs.structure.files import File, Files
+from pydantic import BaseModel
 
 from trailkeep.cli.main import build
 from trailkeep.cli.setup import SHIPPED_RULES
+from trailkeep.collect.aws import AwsAccount
+from trailkeep.collect.config import CollectConfig, Commit, Silence, types
 from trailkeep.core.columns import BOOKKEEPING, MAPPED, SIGHTINGS, Column
+from trailkeep.core.drop import Drop
 from trailkeep.core.levels import LEVELS
+from trailkeep.core.secret import Secret
 from trailkeep.core.source import Source, load_sources
 from trailkeep.detect.rules import Rule, load_rules
 
@@ -92,6 +97,7 @@ def _source(source: Source) -> str:
         ("Sigma logsource", _code(service)),
         ("Version of the mapping", str(source.version)),
         ("View with native field names", _code(source.name)),
+        ("Lines of syslog, of the program", _code(source.syslog) if source.syslog else ""),
         ("Recognised by a line, which is", _code(source.pattern) if source.pattern else ""),
         ("Recognised by its key", "<br>".join(map(_code, source.recognise.key))),
         ("Recognised by fields", "<br>".join(_code(" ".join(names)) for names in source.recognise.fields)),
@@ -159,6 +165,54 @@ def _columns(columns: tuple[Column, ...]) -> str:
     return _table(("Column", "Type", "OCSF path"), rows)
 
 
+def configuration_page() -> str:
+    """reference/trailkeep-yaml.md"""
+    parts = [
+        "# trailkeep.yaml",
+        "What `trailkeep collect` reads. [Collect logs as they come](../how-to/collect.md) shows it at work. A span of "
+        "time is in seconds, a size in what its key says.",
+        _keys(CollectConfig),
+        "## accounts",
+        "By name, a role to assume in an account:",
+        _keys(AwsAccount),
+        "A secret is named by one of:",
+        _keys(Secret),
+    ]
+    for name, model in (("commit", Commit), ("silence", Silence), ("drop", Drop)):
+        parts += [f"## {name}", (model.__doc__ or "").strip(), _keys(model)]
+    parts += ["## collect", "By name, a collector; each has `type`, and `enabled: false` where it is not to run."]
+    for name, kind in types().items():
+        parts += [f"### {name}", " ".join((kind.__doc__ or "").split()), _keys(kind, "type", "enabled")]
+    return "\n\n".join(parts)
+
+
+def _keys(model: type[BaseModel], *without: str) -> str:
+    rows = [
+        (
+            _code(name),
+            _code(_kind(field.annotation)),
+            field.description or "",
+            "required" if field.is_required() else _shown(field.default),
+        )
+        for name, field in model.model_fields.items()
+        if name not in without
+    ]
+    return _table(("Key", "Value", "Meaning", "Default"), rows)
+
+
+def _kind(annotation: Any) -> str:
+    """A type as a reader of YAML knows it."""
+    text = getattr(annotation, "__name__", None) if not get_args(annotation) else str(annotation)
+    text = re.sub(r"(?:[a-z_]+\.)+(?=\w)", "", text or str(annotation))
+    words = {"str": "text", "int": "number", "float": "number", "bool": "true or false", "Path": "path", "date": "day"}
+    text = re.sub(r"\b(str|int|float|bool|Path|date)\b", lambda found: words[found[1]], text)
+    return text.replace(" | None", "").replace("NoneType", "nothing")
+
+
+def _shown(value: Any) -> str:
+    return "" if value is None or isinstance(value, BaseModel) or "Undefined" in repr(value) else _code(str(value))
+
+
 def architecture_page() -> str:
     """explanation/architecture.md"""
     return (ROOT / "ARCHITECTURE.md").read_text(encoding="utf-8")
@@ -184,5 +238,6 @@ PAGES: dict[str, Callable[[], str]] = {
     "reference/sources.md": sources_page,
     "reference/rules.md": rules_page,
     "reference/columns.md": columns_page,
+    "reference/trailkeep-yaml.md": configuration_page,
     "explanation/architecture.md": architecture_page,
 }

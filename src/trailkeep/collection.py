@@ -18,6 +18,7 @@ from uuid import uuid4
 
 from sqlalchemy.exc import DBAPIError
 
+from trailkeep.audit import OWN, Watch
 from trailkeep.collect.aws import Aws
 from trailkeep.collect.collector import Context
 from trailkeep.collect.config import CollectConfig
@@ -33,6 +34,7 @@ from trailkeep.lake.reconcile import abandon
 from trailkeep.pipeline import Settings, Worker
 
 _HEALTH_EVERY = 5.0
+_STOP_SECONDS = 20.0  # collectors have as long to hand over what they acknowledged; the rest waits for the next start
 _GRACE = timedelta(hours=1)  # readers may still use what compaction replaced
 
 
@@ -87,6 +89,7 @@ class Collection:
             for name, each in config.collect.items()
             if each.enabled and (only is None or name in only)
         }
+        self._watch = Watch(self._home, self._feed, config.silence, self._home.spool / OWN)
         self._care: BaseProcess | None = None
         self._since_care = 0
 
@@ -101,7 +104,7 @@ class Collection:
             worker = Worker(self._settings)
             for thread in threads:
                 thread.start()
-            told = 0.0
+            told, until = 0.0, float("inf")
             try:
                 while True:
                     over = not any(thread.is_alive() for thread in threads)
@@ -111,8 +114,11 @@ class Collection:
                         self._store(worker, writer, taken)
                         self._feed.done(taken)
                         self._look_after()
-                    elif over or (self.stop.is_set() and not taken):
+                    elif over or time.monotonic() > until:
                         break
+                    if self.stop.is_set():
+                        until = min(until, time.monotonic() + _STOP_SECONDS)
+                    self._watch.look()
                     if time.monotonic() - told > _HEALTH_EVERY:
                         self._tell_health()
                         told = time.monotonic()
@@ -158,7 +164,7 @@ class Collection:
                     fates = self._commit(worker, writer, deliveries, refuse=f"cannot be stored: {reason}")
                     break
             self._say(reason)
-            for name in {each.collector for each in deliveries}:
+            for name in self._contexts.keys() & {each.collector for each in deliveries}:
                 self._contexts[name].health.waiting(reason)
             time.sleep(delay)
             delay = min(2 * delay, 60 * self._delay)
@@ -210,7 +216,7 @@ class Collection:
             names = (entry.key, entry.key.rpartition("#")[0], entry.key.partition("!")[0])
             records[next((name for name in names if name in files), entry.key)] += entry.records
         for each in deliveries:
-            if each.file:
+            if each.file and each.collector in self._contexts:
                 health = self._contexts[each.collector].health
                 health.arrived(each.file.key, each.file.size, records[each.file.key], each.since)
 

@@ -8,6 +8,7 @@ import difflib
 import json
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -20,12 +21,13 @@ from trailkeep.core.source import SHIPPED, Source
 from trailkeep.engine.duckdb import connect
 from trailkeep.normalize.mapping import Mapper
 from trailkeep.normalize.ocsf import to_ocsf
-from trailkeep.normalize.read import read_objects
+from trailkeep.normalize.read import key_time, read_objects
 from trailkeep.normalize.records import ObjectRecords, chunks_of, to_table
 
 _LIMIT = 64 * 1024 * 1024
 _OBJECT_ID = "0" * 32
 _DIFF_LINES = 40
+_KEY_TIME = datetime(2026, 6, 30, tzinfo=UTC)  # of syslog: the year of times that name none
 
 Results = list[dict[str, Any]]
 
@@ -48,7 +50,10 @@ def samples_of(source: Source) -> list[Path]:
 
 
 def sample_records(source: Source, path: Path, sources: Mapping[str, Source]) -> pa.Table:
-    """The raw records of a sample, read as a file of `source` is. Raises InputError where not all of it can be read."""
+    """The raw records of a sample, read as a file of `source` is. Raises InputError where not all of it can be read.
+
+    Its name may tell when it was delivered, as a key does: then times without a year have the same year for ever.
+    """
     if source.format == "delimited":
         return to_table(_under_header(path), _OBJECT_ID, None)
     records, *others = read_objects(path.read_bytes(), path.name, sources, source=source.name, limit=_LIMIT)
@@ -56,7 +61,7 @@ def sample_records(source: Source, path: Path, sources: Mapping[str, Source]) ->
         raise InputError(f"at byte {piece.position}: {piece.reason}")
     if others or records.kind != "events":
         raise InputError(records.reason or "holds records of other sources, too")
-    return to_table(records, _OBJECT_ID, None)
+    return to_table(records, _OBJECT_ID, key_time(path.name))
 
 
 def _under_header(path: Path) -> ObjectRecords:

@@ -114,7 +114,7 @@ def test_no_lake_is_said_and_none_is_made(path: tuple[str, ...], trailkeep: Prog
         (["ingest", "EMPTY", "--home", "NEW"], "no such file, or an empty folder"),
         (
             ["ingest", "LOGS", "--source", "none", "--home", "NEW"],
-            "no source 'none'; there are aws_alb_access, aws_cloudfront, aws_cloudtrail",
+            "no source 'none'; there are aws_alb_access, aws_alb_connection, aws_alb_health",
         ),
         (["ingest", "LOGS", "--sources", "/none", "--home", "NEW"], "/none: no such file or folder"),
         (["ingest", "LOGS", "--rules", "/none", "--home", "NEW"], "/none: no such file or folder"),

@@ -1,4 +1,4 @@
-"""What a receiver works with in tests: a lake's state, a feed that the test takes from, a spool in a folder."""
+"""What a receiver works with in tests: the state, a feed that the test takes from, a spool in a folder."""
 
 import threading
 from dataclasses import dataclass
@@ -6,13 +6,14 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
+from sqlalchemy import Engine
 
 from trailkeep.collect.aws import Aws
 from trailkeep.collect.collector import Context
 from trailkeep.collect.feed import Delivery, Fate, Feed
 from trailkeep.collect.health import Health
-from trailkeep.lake.home import create_home
 from trailkeep.lake.progress import KeptProgress, Progress, record_progress
+from trailkeep.store.database import open_database, sqlite_url
 
 NAME = "push"
 
@@ -22,7 +23,7 @@ class Rig:
     """A context, and the other end of its feed."""
 
     context: Context
-    lake: Path
+    state: Engine
 
     def take(self) -> list[Delivery]:
         """What was handed over; waits for something."""
@@ -34,7 +35,7 @@ class Rig:
         """Do as the commit does."""
         if fate != "failed":
             ids = tuple((NAME, key) for each in deliveries for key in each.received)
-            record_progress(create_home(self.lake).state, Progress(received=ids))
+            record_progress(self.state, Progress(received=ids))
         self.context.feed.done(deliveries)
         for each in deliveries:
             each.settled(fate)
@@ -48,14 +49,14 @@ class Rig:
 
 
 def rig(folder: Path, **changes: Any) -> Rig:
-    """A context with a lake in `folder`; may be made again over what an earlier one left."""
-    lake = folder / "lake"
+    """A context with state and spool in `folder`; may be made again over what an earlier one left."""
+    state = open_database(sqlite_url(folder / "state.db"))
     context = Context(
         name=NAME,
         feed=Feed(limit=1 << 30),
         health=Health(NAME, "http"),
         aws=Aws({}),
-        kept=KeptProgress(create_home(lake).state),
+        kept=KeptProgress(state),
         spool=folder / "spool",
         stop=threading.Event(),
         once=False,
@@ -63,7 +64,7 @@ def rig(folder: Path, **changes: Any) -> Rig:
     )
     for name, value in changes.items():
         setattr(context, name, value)
-    return Rig(context, lake)
+    return Rig(context, state)
 
 
 def lines(delivery: Delivery) -> list[Any]:

@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 from urllib.parse import unquote
+from xml.sax.saxutils import unescape
 
 import pyarrow as pa
 import pytest
@@ -39,12 +40,37 @@ def iso(value: str) -> str:
     return value.rstrip("Z").rstrip("0").rstrip(".") + "Z" if "." in value else value.rstrip("Z") + "Z"
 
 
+def utc(value: str) -> str:
+    return value.replace("+00:00", "Z")
+
+
+def http_date(value: str) -> str | None:
+    if not value.endswith("GMT"):
+        return value or None
+    return datetime.strptime(value, "%a, %d %b %Y %H:%M:%S GMT").isoformat() + "Z"
+
+
+def spoken(value: str) -> str:
+    moment = datetime.strptime(value, "%b %d, %Y, %I:%M:%S %p")
+    return moment.isoformat() + "Z"
+
+
 def unquoted(value: str) -> str:
     return value if "%FF" in value else unquote(value)
 
 
 def url(request: str) -> str | None:
     return request.split(" ")[1] if request.endswith(("HTTP/1.0", "HTTP/1.1", "HTTP/2.0")) else None
+
+
+def plain(value: str) -> str:
+    return re.sub(r"\\(.)", r"\1", value)
+
+
+def pairs(text: str) -> list[str]:
+    """The values of `key=value` with spaces, tabs or ^ between them."""
+    text = text.split("|")[-1]
+    return [plain(value) for value in re.split(r"(?:^|[\s^]+)[\w.]+=", text)[1:]]
 
 
 def logfmt(text: str) -> list[str]:
@@ -59,7 +85,22 @@ def plugin_time(value: str) -> str:
 
 
 FORMS = {
+    "aws_access_analyzer": {"createdAt": utc},
+    "aws_health": dict.fromkeys(("startTime", "endTime", "lastUpdatedTime"), http_date),
+    "aws_inspector": {
+        name: lambda value: value if "T" in value else spoken(value)
+        for name in ("firstObservedAt", "lastObservedAt", "updatedAt")
+    },
+    "ocsf": {
+        "raw_data": lambda value: None,
+        "time_dt": lambda value: iso(value.replace(" ", "T")) if " " in value else value,
+    },
     "aws_eks_authenticator": {"pairs": logfmt},
+    "cef": {"message": pairs, "extension": pairs, "device_vendor": plain},
+    "leef": {"message": pairs, "attributes": pairs},
+    "windows_event_xml": {
+        "event": lambda text: [unescape(value) for value in re.findall(r"<Data [^>]*>([^<]*)<", text)]
+    },
     "aws_lambda": {"head": str},
     "aws_rds_mysql_audit": {
         "timestamp": plugin_time,
@@ -70,7 +111,18 @@ FORMS = {
     "aws_rds_postgres": {"time": lambda value: iso(value.replace(" ", "T", 1).replace(" UTC", "Z"))},
     "aws_route53_resolver": {"query_name": lambda value: value.rstrip(".") or value},
     "aws_alb_access": {"time": iso, "request_creation_time": iso, "request": url},
+    "aws_alb_connection": {"time": iso},
+    "aws_alb_health": {"time": iso, "status": {"PASS": "1", "FAIL": "2"}.get},
+    "aws_apigateway_access": {"requestTime": clf, "time": iso, "requestTimeEpoch": str, "request_time_epoch": str},
     "aws_cloudfront": {"date_time": lambda value: value.replace("\t", "T") + "Z", "cs_user_agent": unquoted},
+    "aws_cloudfront_json": {
+        "cs(User-Agent)": unquoted,
+        # Together the event's time, as the facts say.
+        "date": lambda value: None,
+        "time": lambda value: None,
+    },
+    "aws_cloudfront_realtime": {"timestamp": lambda value: value.replace(".", ""), "cs_user_agent": unquoted},
+    "aws_cloudwatch_alarm": {"StateChangeTime": lambda value: shortened(value.replace("+0000", "Z"))},
     "aws_elb_classic": {"time": iso, "request": url},
     "web_access": {"time": clf, "request": url},
     "aws_nlb_tls": {"time": iso, "tls_connection_creation_time": iso},
@@ -88,6 +140,8 @@ FORMS = {
         "traffic-path": lambda value: str(int(value) + 3),
     },
 }
+# Sources of JSON whose fields are `-` where there is no value.
+DASHED = {"aws_apigateway_access", "aws_cloudfront_json"}
 each_sample = pytest.mark.parametrize(("source", "path"), SAMPLES, ids=[f"{s.name}/{path.name}" for s, path in SAMPLES])
 
 
@@ -120,7 +174,8 @@ def native_leaves(source: Source, raw: dict[str, Any]) -> Iterator[str]:
     forms = FORMS.get(source.name, {})
     if source.format == "json":
         for name, value in json.loads(raw["raw_data"]).items():
-            yield from leaves(forms[name](value) if name in forms and isinstance(value, str) else value)
+            found = leaves(forms[name](value) if name in forms and isinstance(value, str) else value)
+            yield from (leaf for leaf in found if source.name not in DASHED or leaf != "-")
         return
     if source.format == "lines":
         found = source.line.search(raw["raw_data"])

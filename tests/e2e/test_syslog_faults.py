@@ -25,6 +25,7 @@ from tests.e2e.picture import picture
 from tests.e2e.program import succeed
 from tests.e2e.records import record
 from tests.e2e.syslog_receiver import RECEIVE_BUFFER, receive
+from trailkeep.lake.home import create_home
 
 KILLS, SENDERS, SEED = 33, 3, 5
 SEND_BUFFER = 16 << 10
@@ -239,9 +240,13 @@ def test_kills(tmp_path: Path) -> None:
 
 
 def test_rsyslog_over_relp_loses_nothing(tmp_path: Path, tmp_path_factory: pytest.TempPathFactory) -> None:
+    """Every line is an event of the lake."""
     peers.rsyslog(tmp_path_factory.getbasetemp().parent)
-    port, rng, spool = peers.free_port(), random.Random(SEED), tmp_path / "spool"
-    receiver = Receiver({"type": "syslog", "relp": [f"127.0.0.1:{port}"]}, spool)
+    port, rng, lake, config = peers.free_port(), random.Random(SEED), tmp_path / "lake", tmp_path / "trailkeep.yaml"
+    settings, spool = {"type": "syslog", "relp": [f"127.0.0.1:{port}"]}, lake / "spool/syslog"
+    create_home(lake)
+    config.write_text(json.dumps({"rules": [], "collect": {"syslog": settings}}))
+    receiver = Receiver(settings, spool)
     action = (
         f'module(load="omrelp")\naction(type="omrelp" target="127.0.0.1" port="{port}" timeout="5" '
         'action.resumeInterval="1" action.resumeRetryCount="-1" queue.type="LinkedList")'
@@ -262,3 +267,9 @@ def test_rsyslog_over_relp_loses_nothing(tmp_path: Path, tmp_path_factory: pytes
             assert time.monotonic() < until, f"{len(set(texts) - came)} lines have not come"
             time.sleep(0.2)
         receiver.kill()
+    succeed("collect", "--config", config, "--home", lake, "--once")
+    said = succeed("sql", "SELECT source, raw_data FROM events", "--home", lake, "--format", "jsonl").stdout
+    rows = list(map(json.loads, said.splitlines()))
+    assert {row["source"] for row in rows} == {"syslog"}
+    assert sorted({row["raw_data"][-10:] for row in rows}) == texts
+    print(f"\n{len(texts)} lines, {len(rows) - len(texts)} of them twice")

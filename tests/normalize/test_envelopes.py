@@ -125,6 +125,13 @@ def test_lines(read: Any) -> None:
         assert records.chunks[0].raw_format.startswith("version account-id")
 
 
+def test_lines_of_a_transit_gateway(read: Any) -> None:
+    line = f"6 TransitGateway 111122223333 tgw-0a1b tgw-attach-0a1b {'- ' * 18}170 171 NODATA IPv4{' -' * 9}"
+    (records,) = read(watch(line))
+    assert (records.source, records.count, records.bad) == ("aws_tgw_flow", 1, [])
+    assert records.chunks[0].raw_format.startswith("version resource-type")
+
+
 def test_a_control_message_holds_no_records(read: Any) -> None:
     (records,) = read(watch("checking", kind="CONTROL_MESSAGE"))
     assert (records.kind, records.reason) == ("empty", "holds no records")

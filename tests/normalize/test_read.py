@@ -82,7 +82,12 @@ def test_parquet(read: Read) -> None:
     assert records.chunks[0].raw_format == "interface-id srcaddr dstaddr"
     other = pa.BufferOutputStream()
     pq.write_table(pa.table({"api_id": ["x"]}), other)
-    assert read(bytes(other.getvalue())).reason == "not recognised: a Parquet file with the columns api-id"
+    assert read(bytes(other.getvalue())).reason == "not recognised: a Parquet file with the columns api_id"
+    rows = pa.BufferOutputStream()
+    pq.write_table(pa.table({"api_id": ["x", "y"], "request_id": ["1", "2"], "stage": ["a b", None]}), rows)
+    records = read(bytes(rows.getvalue()), "rows.parquet")
+    assert (records.source, records.count) == ("aws_apigateway_access", 2)
+    assert texts(records)[1] == b'{"api_id":"y","request_id":"2","stage":null}'
     with pytest.raises(InputError, match=r"^flow\.parquet: a damaged Parquet file: "):
         read(bytes(sink.getvalue())[:-20], "flow.parquet")
 

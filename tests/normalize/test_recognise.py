@@ -3,10 +3,12 @@
 import pytest
 
 from tests.normalize.events import HEADER, LINE, event
-from trailkeep.core.source import Source
+from trailkeep.core.source import SHIPPED, Source, load_source
 from trailkeep.normalize import recognise
 
 ACCOUNT = "111122223333"
+ALL_TGW = next(iter(load_source(SHIPPED / "aws_tgw_flow").headless.values()))
+PASSED = f"6 TransitGateway {ACCOUNT} tgw-0a1b tgw-attach-0a1b {'- ' * 20}OK IPv4{' -' * 9}"
 TGW = "version account-id tgw-id tgw-attachment-id srcaddr dstaddr srcport dstport bytes start end log-status"
 
 
@@ -59,18 +61,24 @@ def test_digest() -> None:
 
 
 @pytest.mark.parametrize(
-    ("line", "known"),
+    ("line", "header"),
     [
-        (LINE.format(1), True),
-        ("2 111122223333 eni-0a1b - - - - - - - 170 171 - NODATA", True),
-        ("2 unknown eni-0a1b - - - - - - - 170 171 - SKIPDATA", True),
-        ("5 111122223333 eni-0a1b - - - - - - - 170 171 - NODATA", False),
-        (LINE.format(1) + " more", False),
-        ("2 a b c d e f g h i j k l OK", False),
+        (LINE.format(1), HEADER),
+        ("2 111122223333 eni-0a1b - - - - - - - 170 171 - NODATA", HEADER),
+        ("2 unknown eni-0a1b - - - - - - - 170 171 - SKIPDATA", HEADER),
+        ("5 111122223333 eni-0a1b - - - - - - - 170 171 - NODATA", None),
+        (LINE.format(1) + " more", None),
+        ("2 a b c d e f g h i j k l OK", None),
+        (PASSED, ALL_TGW),
+        (PASSED.replace("OK", "SKIPDATA"), ALL_TGW),
+        (PASSED + " -", None),
+        (PASSED.replace("TransitGateway", "VPC"), None),
     ],
 )
-def test_a_line_of_the_default_format(line: str, known: bool) -> None:
-    assert recognise.default_format(line) == (HEADER if known else None)
+def test_a_line_without_a_header(sources: dict[str, Source], line: str, header: str | None) -> None:
+    delimited = [source for source in sources.values() if source.format == "delimited"]
+    assert recognise.default_header(line, delimited) == header
+    assert not header or len(header.split(" ")) == len(line.split(" "))
 
 
 @pytest.mark.parametrize(

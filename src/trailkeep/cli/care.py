@@ -1,9 +1,10 @@
 """Commands that look after the lake: status, compact, quarantine."""
 
 import sys
+from collections import Counter
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import pyarrow as pa
 import typer
@@ -27,6 +28,9 @@ from trailkeep.lake import quarantine as pieces
 from trailkeep.lake.home import Home, adopt_home, open_home
 from trailkeep.pipeline import settings_of
 
+if TYPE_CHECKING:
+    from trailkeep.engine.duckdb import Connection
+
 _MOST = 20  # senders and logs shown
 
 quarantine = typer.Typer(
@@ -34,21 +38,52 @@ quarantine = typer.Typer(
 )
 
 
-def status(home: HomeOption = DEFAULT_HOME, format: FormatOption = "table") -> None:
+def status(
+    home: HomeOption = DEFAULT_HOME,
+    completeness: Annotated[
+        bool, typer.Option("--completeness", help="Show what arrived hour by hour, and what should have.")
+    ] = False,
+    hours: Annotated[int, typer.Option(min=1, help="Hours to look back for what is missing.")] = 48,
+    format: FormatOption = "table",
+) -> None:
     """Show what the lake holds by source, and what is missing and why.
 
-    Example: trailkeep status
+    Example: trailkeep status --completeness --hours 24
     """
+    from trailkeep.engine.reading import connect_lake
+    from trailkeep.lake.completeness import Rhythm
+    from trailkeep.lake.completeness import completeness as look
+
     lake = open_home(home)
+    connection, now = connect_lake(lake.warehouse, threads=cores(None)), datetime.now(UTC)
+    found = look(connection, lake, now, hours, Rhythm())
+    if completeness:
+        write_rows(found, format, sys.stdout)
+        raise typer.Exit(1 if any(found["missing"].to_pylist()) else 0)
     write_rows(pa.Table.from_pylist(ledger.by_source(lake.state), schema=ledger.BY_SOURCE), format, sys.stdout)
+    for line in _missing(found):
+        print(line, file=sys.stderr)
     for row in pieces.reasons(lake.state):
         print(f"in quarantine: {counted(row['pieces'], 'piece')}: {row['reason']}", file=sys.stderr)
     for row in progress.given_up_rows(lake.state):
         print(f"{row['collector']}: given up: {row['key']}: {row['reason']}", file=sys.stderr)
     for row in progress.collector_rows(lake.state):
         print(_collector(row), file=sys.stderr)
-    for line in _of_the_last_day(lake):
+    for line in _to_look_at(connection, lake, now - timedelta(days=1)):
         print(line, file=sys.stderr)
+
+
+def _missing(found: pa.Table) -> Iterator[str]:
+    """What is missing, a line for each source, account and region."""
+    lost = Counter[tuple[str, ...]]()
+    for row in found.to_pylist():
+        where = ", ".join(filter(None, (row["account_uid"], row["region"])))
+        nouns = {"rhythm": "hours without events", "digest": "files that digests name", "listing": "listed objects"}
+        lost[row["source"], where, nouns[row["witness"]]] += row["missing"]
+    for (source, where, what), count in sorted(lost.items()):
+        if count:
+            print_as = f"{source} ({where})" if where else source
+            yield f"missing: {print_as}: {count:,} {what}; see `trailkeep status --completeness`"
 
 
 def _collector(row: dict[str, Any]) -> str:
@@ -68,16 +103,13 @@ def _collector(row: dict[str, Any]) -> str:
     return "; ".join(parts)
 
 
-def _of_the_last_day(lake: Home) -> Iterator[str]:
+def _to_look_at(connection: "Connection", lake: Home, since: datetime) -> Iterator[str]:
     """Senders and logs that somebody should look at."""
-    from trailkeep.engine.reading import connect_lake
     from trailkeep.investigate.debug_logs import debug_logs
     from trailkeep.investigate.senders import senders
 
-    since = datetime.now(UTC) - timedelta(days=1)
-    with connect_lake(lake.warehouse, threads=cores(None)) as connection:
-        found = senders(connection, lake, since).to_pylist()
-        logs = debug_logs(connection, lake, load_sources(), since).to_pylist()
+    found = senders(connection, lake, since).to_pylist()
+    logs = debug_logs(connection, lake, load_sources(), since).to_pylist()
     for row in found[:_MOST]:
         line = (
             f"sender {row['sender']} ({row['protocol']}, {row['source']}): {counted(row['events'], 'event')} received "

@@ -23,6 +23,19 @@ class Commit(BaseModel):
     maintenance_every: int = Field(default=250, ge=1, description="commits after which small files are merged")
 
 
+class Silence(BaseModel):
+    """When a source that normally speaks at an hour of the day counts as silent; an alert then says so."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    hours: int = Field(default=2, ge=1, description="in which it should have spoken and did not")
+    late_hours: int = Field(default=1, ge=0, description="that logs may be late")
+    days: int = Field(default=14, ge=2, le=90, description="of the past that are looked at")
+    least_days: int = Field(default=7, ge=1, description="for which a source must be known")
+    share: float = Field(default=0.9, gt=0, le=1, description="of the days on which it spoke at that hour")
+    every_seconds: float = Field(default=600, gt=0, description="how often it is looked for")
+
+
 class CollectConfig(BaseModel):
     """Everything that `trailkeep collect` is told."""
 
@@ -35,6 +48,7 @@ class CollectConfig(BaseModel):
     aws_endpoint: str | None = Field(default=None, description="endpoint of all AWS services, such as an emulator's")
     spool_mb: int = Field(default=2048, ge=16, description="most megabytes that wait on disk before senders must wait")
     commit: Commit = Commit()
+    silence: Silence = Silence()
     drop: list[Drop] = Field(default_factory=list, description="what is not kept, counted all the same")
     collect: dict[str, CollectorConfig] = Field(default_factory=dict)
 

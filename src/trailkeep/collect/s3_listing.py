@@ -21,6 +21,7 @@ from trailkeep.collect.s3_fetch import fetch_object
 from trailkeep.collect.s3_layout import Folder, folders
 from trailkeep.collect.s3_price import Estimate
 from trailkeep.core.errors import InputError
+from trailkeep.lake.completeness import LISTED
 from trailkeep.lake.progress import Position
 
 _LATE = timedelta(days=2)  # AWS delivers logs of a day until well into the next
@@ -100,10 +101,10 @@ class _Listing:
         objects = size = listings = 0
         for folder in self._folders():
             listings += 1
-            for page in self._pages(folder):
+            for _, fresh in self._pages(folder):
                 listings += 1
-                objects += len(page)
-                size += sum(each.size or 0 for each in page)
+                objects += len(fresh)
+                size += sum(each.size or 0 for each in fresh)
         estimate = Estimate(objects, size, 2 * listings)
         if objects:
             context.say(f"{context.name}: to fetch: {estimate}")
@@ -123,11 +124,12 @@ class _Listing:
             for folder in self._folders():
                 work = _Work(folder)
                 waiting.append(work)
-                for page in self._pages(folder):
-                    found += len(page)
-                    if not all(pool.map(lambda each, work=work: self._fetch(each, work), page)):
+                for listed, fresh in self._pages(folder):
+                    work.listed += listed
+                    found += len(fresh)
+                    if not all(pool.map(lambda each, work=work: self._fetch(each, work), fresh)):
                         return None
-                    self._note_last_closed(work, page)
+                    self._note_last_closed(work, fresh)
                 waiting = [each for each in waiting if not self._close(each)]
         for work in waiting:
             if not work.wait(self._context.stop):
@@ -139,10 +141,15 @@ class _Listing:
         """Keep what of a folder is done for good, if all of it is committed; whether that is so."""
         if work.open:
             return False
+        scope, positions = self._scope(work.folder), []
+        if work.folder.day is not None:  # what completeness compares with the ledger
+            listed = {"objects": work.listed, "at": datetime.fromtimestamp(self._context.health.now(), UTC).isoformat()}
+            positions.append(Position(self._context.name, LISTED + scope, listed))
         closed = work.folder.day is not None and work.folder.day < self._open_since()
         if (closed or work.last) and not work.failed:
-            position = Position(self._context.name, self._scope(work.folder), work.last or "done")
-            self._context.deliver(Delivery(self._context.name, None, positions=(position,)))
+            positions.append(Position(self._context.name, scope, work.last or "done"))
+        if positions:
+            self._context.deliver(Delivery(self._context.name, None, positions=tuple(positions)))
         return True
 
     def _folders(self) -> Iterator[Folder]:
@@ -159,8 +166,8 @@ class _Listing:
             if self._after.get(self._scope(folder)) != "done":
                 yield folder
 
-    def _pages(self, folder: Folder) -> Iterator[list[S3Object]]:
-        """The objects of a folder that are of the range and not in the ledger."""
+    def _pages(self, folder: Folder) -> Iterator[tuple[int, list[S3Object]]]:
+        """Of a folder, page by page: how many objects are of the range, and those that are not in the ledger."""
         how: dict[str, Any] = {} if folder.deep else {"Delimiter": "/"}
         if after := self._after.get(self._scope(folder)):
             how["StartAfter"] = after
@@ -172,7 +179,7 @@ class _Listing:
             if folder.day is None:
                 objects = [each for each in objects if self._range[0] <= _date_of(each) <= self._range[1]]
             stored = self._context.kept.stored([each.url for each in objects])
-            yield [each for each in objects if each.etag not in stored.get(each.url, set())]
+            yield len(objects), [each for each in objects if each.etag not in stored.get(each.url, set())]
 
     def _listed(self, told: dict[str, Any]) -> S3Object:
         return S3Object(
@@ -239,6 +246,7 @@ class _Work:
 
     def __init__(self, folder: Folder) -> None:
         self.folder = folder
+        self.listed = 0
         self.last: str | None = None
         self.failed = False
         self.open = 0

@@ -67,7 +67,7 @@ class Syslog(CollectorConfig):
     def certificates(self) -> Certificates | None:
         """The files for TLS, if they are named."""
         if self.certificate and self.key and self.client_ca:
-            return Certificates(self.certificate, self.key, self.client_ca)
+            return Certificates(*(path.expanduser() for path in (self.certificate, self.key, self.client_ca)))
         return None
 
     def run(self, context: Context) -> None:

@@ -11,6 +11,7 @@ _BASE = frozenset(
         "class_uid",
         "cloud",
         "end_time",
+        "device",
         "end_time_dt",
         "message",
         "metadata",
@@ -47,6 +48,9 @@ CLASSES = {
     c.uid: c
     for c in (
         _class(0, "base_event", "api", "duration"),
+        _class(1001, "file_activity", "actor", "file"),
+        _class(1007, "process_activity", "actor", "exit_code", "process"),
+        _class(1008, "event_log_actvity", "actor", "log_name", "log_provider", "src_endpoint"),
         _class(2002, "vulnerability_finding", "finding_info", "resources", "vulnerabilities"),
         _class(2003, "compliance_finding", "compliance", "finding_info", "remediation", "resources"),
         _class(2004, "detection_finding", "evidences", "finding_info", "remediation", "resources"),
@@ -54,8 +58,19 @@ CLASSES = {
         _class(
             3002,
             "authentication",
-            *("actor", "api", "dst_endpoint", "http_request", "is_mfa", "service", "session", "src_endpoint", "user"),
+            *(
+                "actor",
+                "api",
+                "auth_protocol",
+                "auth_protocol_id",
+                "dst_endpoint",
+                "http_request",
+                "is_mfa",
+                "is_remote",
+            ),
+            *("logon_type", "logon_type_id", "service", "session", "src_endpoint", "user"),
         ),
+        _class(3006, "group_management", "actor", "group", "src_endpoint", "user"),
         _class(
             4001,
             "network_activity",
@@ -81,6 +96,11 @@ CLASSES = {
             "dns_activity",
             *("action_id", "answers", "connection_info", "disposition_id", "dst_endpoint", "firewall_rule"),
             *("query", "rcode", "rcode_id", "src_endpoint"),
+        ),
+        _class(
+            4009,
+            "email_activity",
+            *("direction_id", "dst_endpoint", "email", "message_trace_uid", "protocol_name", "src_endpoint"),
         ),
         _class(5023, "cloud_resources_inventory_info", "resources"),
         _class(

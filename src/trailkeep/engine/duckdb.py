@@ -11,7 +11,8 @@ __all__ = ["Connection", "connect"]
 
 @cache
 def _macros() -> str:
-    return files("trailkeep.engine").joinpath("macros.sql").read_text(encoding="utf-8")
+    folder = files("trailkeep.engine")
+    return "\n".join(folder.joinpath(name).read_text(encoding="utf-8") for name in ("macros.sql", "hosts.sql"))
 
 
 def connect(threads: int = 1) -> Connection:

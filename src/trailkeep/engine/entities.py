@@ -29,6 +29,7 @@ def entities(connection: Connection, events: pa.Table, texts: pa.ChunkedArray) -
     `texts` is a list of texts per row, JSON or plain, in which ARNs, addresses, keys, names and accounts are sought.
     """
     columns = [events[name].combine_chunks() for name in ENTITY_COLUMNS if name in events.column_names]
+    columns = columns or [pa.nulls(len(events), pa.string())]
     every = pa.array(range(len(events)), pa.int64())
     lists = texts.combine_chunks()
     whole, text = pa.concat_arrays(columns).dictionary_encode(), lists.flatten().dictionary_encode()

@@ -37,6 +37,14 @@ CREATE OR REPLACE TEMP MACRO iso_time(iso) AS calendar_time(TRY_CAST(iso AS TIME
 -- Time as the Common Log Format has it, `10/Oct/2000:13:55:36 -0700` -> time, or null.
 CREATE OR REPLACE TEMP MACRO clf_time(clf) AS calendar_time(try_strptime(clf, '%d/%b/%Y:%H:%M:%S %z'));
 
+-- Time as HTTP headers have it, `Sun, 06 Nov 1994 08:49:37 GMT` -> time, or null.
+CREATE OR REPLACE TEMP MACRO http_time(words) AS
+    calendar_time(try_strptime(replace(words, 'GMT', '+0000'), '%a, %d %b %Y %H:%M:%S %z'));
+
+-- Time as Java writes it for people in the USA, `Nov 6, 1994, 8:49:37 AM`, in UTC -> time, or null.
+CREATE OR REPLACE TEMP MACRO us_time(words) AS
+    calendar_time(try_strptime(replace(words, chr(8239), ' ') || ' +0000', '%b %d, %Y, %I:%M:%S %p %z'));
+
 -- Epoch seconds in text -> time; null where it is no number or out of range.
 CREATE OR REPLACE TEMP MACRO epoch_time(seconds) AS calendar_time(try(to_timestamp(TRY_CAST(seconds AS DOUBLE))));
 
@@ -54,6 +62,10 @@ CREATE OR REPLACE TEMP MACRO any_time(text) AS CASE
     WHEN TRY_CAST(text AS DOUBLE) < 1e17 THEN calendar_time(try(make_timestamptz(TRY_CAST(text AS BIGINT))))
     ELSE calendar_time(try(make_timestamptz(TRY_CAST(text AS BIGINT) // 1000)))
 END;
+-- A time of an OCSF event: its number, milliseconds or (as some write it) seconds since 1970, else one of its texts.
+CREATE OR REPLACE TEMP MACRO ocsf_time(number, words) AS coalesce(
+    CASE WHEN abs(TRY_CAST(number AS DOUBLE)) < 1e11 THEN epoch_time(number) ELSE epoch_ms_time(number) END,
+    iso_time(number), iso_time(words));
 
 -- Epoch nanoseconds in text -> time; null where it is no number or out of range.
 CREATE OR REPLACE TEMP MACRO epoch_ns_time(nanoseconds) AS
@@ -168,6 +180,28 @@ END;
 
 -- What patches have left of a record as `unmapped`; null where that is nothing.
 CREATE OR REPLACE TEMP MACRO leftover(patched) AS nullif(patched::VARCHAR, '{}')::JSON;
+
+-- Text that says something; null where it is empty or `-`.
+CREATE OR REPLACE TEMP MACRO said(text) AS nullif(nullif(text, ''), '-');
+
+-- The top-level fields of a JSON record that say nothing: empty text or `-`.
+CREATE OR REPLACE TEMP MACRO blank_fields(doc) AS list_filter(json_keys(doc), lambda name:
+    json_extract_string(doc, '/' || replace(replace(name, '~', '~0'), '/', '~1')) IN ('', '-'));
+
+-- The name of a field that counts where `first` says nothing.
+CREATE OR REPLACE TEMP MACRO unless(first, name) AS CASE WHEN said(first) IS NULL THEN name END;
+
+-- URL-encoded text decoded once, or as it is where it cannot be.
+CREATE OR REPLACE TEMP MACRO url_decoded(encoded) AS coalesce(try(url_decode(encoded)), encoded);
+
+-- The URL that a viewer asked CloudFront for, put together of its parts; null where there are none.
+CREATE OR REPLACE TEMP MACRO viewer_url(scheme, host, path, query) AS
+    nullif(coalesce(scheme || '://' || host, '') || coalesce(path, '') || coalesce('?' || query, ''), '');
+
+-- The addresses in an X-Forwarded-For header. Between them stand a comma and a space, which CloudFront writes as \x20 or
+-- %20.
+CREATE OR REPLACE TEMP MACRO forwarded_ips(header) AS
+    list_filter(regexp_split_to_array(header, ',|\\x20|%20| '), lambda address: is_ip(address));
 
 -- The activity of OCSF's HTTP Activity that a method is.
 CREATE OR REPLACE TEMP MACRO http_activity(method) AS CASE method

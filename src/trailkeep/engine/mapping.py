@@ -21,7 +21,8 @@ from trailkeep.core.source import Source
 
 RECORD = ("raw_data", "raw_format", "object_id", "record_no", "key_time", "envelope")
 _JSON = {"data", "unmapped"}
-_SPECIAL = {"principal", "entity_texts", "reject"}
+WHOLE = "*"  # the output of a record that is an OCSF event itself
+_SPECIAL = {"principal", "entity_texts", "reject", WHOLE}
 _EVENT_UID = "coalesce({uid}, left(sha256(concat(object_id, ':', record_no)), 32))"
 
 
@@ -47,7 +48,8 @@ def ocsf_json_select(source: Source, relation: str) -> str:
     """One row a record, in order: `reject`, and `event`, the OCSF object as JSON text with its nulls.
 
     Inside it, values that are JSON themselves (`data`, `unmapped`) are strings of JSON text. Times are milliseconds,
-    with an RFC 3339 twin `<name>_dt`; attributes that an event's class does not have are null.
+    with an RFC 3339 twin `<name>_dt`; attributes that an event's class does not have are null. Under WHOLE stands the
+    text of the record where map.sql has that output.
     """
     select = _ocsf(source, relation)
     fields = [exp.PropertyEQ(this=exp.to_identifier(p.alias), expression=p.this) for p in select.expressions]
@@ -137,8 +139,7 @@ def _matched(source: Source, shape: dict[str, Any]) -> exp.Expr:
         )
         for name in shape
     ]
-    first = _field_of_line(next(iter(source.shape)))
-    return exp.Case().when(first.neq(exp.Literal.string("")), exp.Struct(expressions=members))
+    return exp.Case().when(_field_of_line(source.filled).neq(exp.Literal.string("")), exp.Struct(expressions=members))
 
 
 def _field_of_line(name: str) -> exp.Expr:
@@ -204,6 +205,8 @@ def _ocsf(source: Source, relation: str) -> exp.Select:
             members = [exp.Literal.number(uid) for uid in having]
             value = exp.Case().when(exp.column("class_uid").isin(*members), value)
         projections.append(exp.alias_(value, name, quoted=True))
+    if WHOLE in outputs:
+        projections.append(exp.column(WHOLE, quoted=True))
     select = exp.select(*projections).from_("mapped")
     inner = with_records(mapped, source, relation)
     for cte in inner.ctes:
@@ -227,7 +230,7 @@ def leaves(outputs: dict[str, exp.Expr], text: bool) -> Iterator[tuple[str, exp.
         if name + "?" in outputs:
             fallback = exp.column(name + "?", quoted=True)
             value = exp.func("coalesce", value, fallback) if name in outputs else fallback
-        if name.rpartition(".")[2].endswith("time"):
+        if name.endswith("time") and name != "metadata.original_time":  # which is text
             yield name, exp.func("epoch_ms", value)
             yield name + "_dt", exp.func("rfc3339", value.copy()) if text else value.copy()
         else:

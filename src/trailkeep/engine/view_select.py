@@ -13,7 +13,7 @@ from sqlglot import exp
 from trailkeep.core.columns import BY_NAME, BY_PATH, EVENTS, MAPPED, SIGNAL_SOURCE
 from trailkeep.core.ocsf import CLASSES, VERSION
 from trailkeep.core.source import Source
-from trailkeep.engine.mapping import RECORD, leaves, mapping, outputs_of, struct_value, tree_of, with_records
+from trailkeep.engine.mapping import RECORD, WHOLE, leaves, mapping, outputs_of, struct_value, tree_of, with_records
 
 _STORED = "stored."
 _PASSED = tuple(_STORED + column.name for column in EVENTS)
@@ -38,9 +38,9 @@ _OF_SIGNALS = {
 
 
 def makes(source: Source, class_uid: int) -> bool:
-    """Whether the source's mapping makes events of a class: it names the class by its number."""
-    number = r"\b0\s+(?:END\s+)?AS class_uid" if class_uid == 0 else rf"\b{class_uid}\b"  # 0 stands for much else, too
-    return bool(re.search(number, source.map_sql))
+    """Whether the source's mapping may make events of a class: it names the class by its number."""
+    said = {number.this for number in outputs_of(source)["class_uid"].find_all(exp.Literal) if number.is_int}
+    return str(class_uid) in said if said else re.search(rf"\b{class_uid}\b", source.map_sql) is not None
 
 
 def class_select(source: Source, relation: str, class_uid: int) -> exp.Select:
@@ -48,7 +48,7 @@ def class_select(source: Source, relation: str, class_uid: int) -> exp.Select:
     named = {
         name: exp.column(_STORED + BY_PATH[name].name, quoted=True) if name in BY_PATH else value.copy()
         for name, value in outputs_of(source).items()
-        if name not in ("reject", "entity_texts")
+        if name not in ("reject", "entity_texts", WHOLE)
     }
     mapped = mapping(source).copy()
     stored = [exp.column(name, quoted=True) for name in _PASSED]

@@ -7,9 +7,11 @@ import msgspec
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from trailkeep.core.errors import InputError
 from trailkeep.core.source import Source
 from trailkeep.engine.duckdb import Connection
-from trailkeep.engine.mapping import ocsf_json_select
+from trailkeep.engine.mapping import WHOLE, ocsf_json_select
+from trailkeep.normalize.conform import conformed
 from trailkeep.normalize.mapping import with_envelopes
 
 _JSON_TEXT = ("data", "unmapped")
@@ -40,15 +42,26 @@ class OcsfMapper:
             rows = self._connection.execute(self._statements[source.name]).to_arrow_table()
         finally:
             self._connection.unregister("raw_records")
-        accepted = pc.is_null(rows["reject"])
-        events = rows["event"].filter(accepted).to_pylist()
-        lines = [msgspec.json.encode(_pruned(msgspec.json.decode(event))) for event in events]
-        return OcsfEvents(lines, raw.append_column("reason", rows["reject"]).filter(pc.invert(accepted)))
+        lines, reasons = [], rows["reject"].to_pylist()
+        for number, event in enumerate(rows["event"].to_pylist()):
+            if reasons[number] is None:
+                try:
+                    lines.append(msgspec.json.encode(_event(msgspec.json.decode(event))))
+                except InputError as error:
+                    reasons[number] = str(error)
+        rejected = raw.append_column("reason", pa.array(reasons, pa.string()))
+        return OcsfEvents(lines, rejected.filter(pc.is_valid(rejected["reason"])))
 
 
 def to_ocsf(connection: Connection, source: Source, raw: pa.Table) -> OcsfEvents:
     """One batch, mapped."""
     return OcsfMapper(connection).map(source, raw)
+
+
+def _event(fields: dict[str, Any]) -> dict[str, Any]:
+    whole = fields.pop(WHOLE, None)
+    said = _pruned(fields)
+    return said if whole is None else conformed(msgspec.json.decode(whole), said)
 
 
 def _pruned(node: dict[str, Any]) -> dict[str, Any]:

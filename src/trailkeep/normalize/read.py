@@ -18,7 +18,9 @@ from trailkeep.core.source import Source
 from trailkeep.normalize import recognise
 from trailkeep.normalize.decompress import decompress
 from trailkeep.normalize.envelopes import is_envelope
-from trailkeep.normalize.formats import parquet
+from trailkeep.normalize.family import family
+from trailkeep.normalize.family import split as split_lines
+from trailkeep.normalize.formats import csv_rows, parquet
 from trailkeep.normalize.formats.delimited import Lines, first_lines, names_only, read_delimited, read_lines
 from trailkeep.normalize.formats.json_records import is_utf8, marks, read_json, top_fields
 from trailkeep.normalize.formats.json_salvage import JsonRecords
@@ -31,7 +33,7 @@ from trailkeep.normalize.records import (
     sha256s,
     to_table,
 )
-from trailkeep.normalize.wrapped import objects_of, unwrapped
+from trailkeep.normalize.wrapped import objects_of, parts, unwrapped
 
 __all__ = ["BadPiece", "Chunk", "ObjectRecords", "key_time", "read_object", "read_objects", "sha256s", "to_table"]
 
@@ -114,13 +116,13 @@ def _read(data: bytes, key: str, sources: Mapping[str, Source], forced: str | No
     if not obj.plain.lstrip(_BLANK):
         return [empty]
     if not _looks_json(obj.plain):
-        return [_text(obj)]
+        return _text(obj)
     found = _split(obj)
     if any(is_envelope(top_fields(raw)) for raw in islice(found.raws, _SAMPLE)):
         return _wrapped(obj, found)
     read = _json(obj, found)
     # Lines may begin with a bracket, too.
-    return [(_lines(obj) if read.kind == "unknown" else None) or read]
+    return (_lines(obj) if read.kind == "unknown" else []) or [read]
 
 
 def _split(obj: _Object, data: bytes | None = None) -> JsonRecords:
@@ -189,7 +191,7 @@ def _looks_json(plain: bytes) -> bool:
     return plain[:4096].lstrip(_BLANK)[:1] in (b"{", b"[")
 
 
-def _text(obj: _Object) -> ObjectRecords:
+def _text(obj: _Object) -> list[ObjectRecords]:
     candidates = obj.candidates("delimited")
 
     def header_source(line: str) -> Source | None:
@@ -199,26 +201,46 @@ def _text(obj: _Object) -> ObjectRecords:
     for line in first_lines(obj.plain, _SAMPLE):
         if source := header_source(line):
             break
-        if (header := recognise.default_format(line)) and (source := header_source(header)):
+        if (header := recognise.default_header(line, candidates)) and (source := header_source(header)):
             break
     if source is None and obj.named and obj.named.format == "json":
-        return _json(obj, _split(obj))  # damaged at its very beginning
+        return [_json(obj, _split(obj))]  # damaged at its very beginning
     if source is None:
-        return _lines(obj) or obj.unknown(recognise.seen(obj.plain))
+        rows = _csv(obj)
+        return [rows] if rows else _lines(obj) or [obj.unknown(recognise.seen(obj.plain))]
     lines = read_delimited(obj.plain, header, lambda line: header_source(line) is source, cut=not obj.whole)
-    return _of_lines(obj, source, lines)
+    return [_of_lines(obj, source, lines)]
 
 
-def _lines(obj: _Object) -> ObjectRecords | None:
-    """The records of a source without headers, or None where no such source has such lines."""
+def _csv(obj: _Object) -> ObjectRecords | None:
+    """The rows of a CSV file, as JSON records or lines of the source that its header fits; None without one."""
+    names = csv_rows.header(obj.plain)
+    source = recognise.by_fields(names, obj.candidates("json"))
+    as_lines = source is None
+    source = source or recognise.by_fields(csv_rows.line_names(names), obj.candidates("delimited"))
+    if source is None:
+        return None
+    rows = csv_rows.read_csv(obj.plain, names, as_lines, cut=not obj.whole)
+    if not rows.chunks and not rows.bad:
+        return replace(obj.empty, source=source.name)
+    return replace(obj.events(source.name, rows.chunks, rows.bad), escaped=rows.escaped)
+
+
+def _lines(obj: _Object) -> list[ObjectRecords]:
+    """The records of a source without headers, or of several of syslog; none where no source has such lines."""
     candidates = obj.candidates("lines")
     lines = list(first_lines(obj.plain, _SAMPLE))
     source = recognise.by_lines(lines, candidates)
     if source is None and obj.named in candidates and (obj.forced or recognise.comments_only(lines, obj.named)):
         source = obj.named
     if source is None:
-        return None
-    return _of_lines(obj, source, read_lines(obj.plain, source.comments, not obj.whole, source.begins))
+        return []
+    found = read_lines(obj.plain, source.comments, not obj.whole, source.begins)
+    read = _of_lines(obj, source, found)
+    relatives = family(candidates) if source.syslog else []
+    if len(relatives) < 2:
+        return [read]
+    return parts(read, split_lines(found.chunks, relatives, source)) or [read]
 
 
 def _of_lines(obj: _Object, source: Source, lines: Lines) -> ObjectRecords:
@@ -229,12 +251,17 @@ def _of_lines(obj: _Object, source: Source, lines: Lines) -> ObjectRecords:
 
 
 def _parquet(obj: _Object) -> ObjectRecords:
+    """Rows as lines, where these have a source, or as JSON records of the source whose fields the columns are."""
     file = parquet.open_parquet(obj.plain)
     names = parquet.field_names(file)
+    read = parquet.read_parquet
     source = recognise.by_fields(names, obj.candidates("delimited"))
     if source is None:
+        names, read = file.schema_arrow.names, parquet.read_parquet_json
+        source = recognise.by_fields(names, obj.candidates("json"))
+    if source is None:
         return obj.unknown(f"a Parquet file with the columns {', '.join(names[:12])}")
-    chunks, bad = parquet.read_parquet(obj.plain, file)
+    chunks, bad = read(obj.plain, file)
     if not chunks and not bad:
         return replace(obj.empty, source=source.name)
     return obj.events(source.name, chunks, bad)

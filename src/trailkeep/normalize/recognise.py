@@ -14,10 +14,6 @@ DIGEST_SOURCE = "aws_cloudtrail"
 _DIGEST_FIELDS = frozenset({"digestS3Object", "logFiles"})
 _DIGEST_KEY = "CloudTrail-Digest"
 
-VPC_FLOW_DEFAULT = (
-    "version account-id interface-id srcaddr dstaddr srcport dstport protocol packets bytes start end action log-status"
-)
-
 
 def by_key(key: str, sources: Mapping[str, Source]) -> Source | None:
     """The source whose pattern is found in the key."""
@@ -70,11 +66,10 @@ def is_digest_key(key: str) -> bool:
     return _DIGEST_KEY in key
 
 
-def default_format(line: str) -> str | None:
-    """The header of a VPC flow file that has none: version 2, fourteen fields."""
-    fields = line.split(" ")
-    default = len(fields) == 14 and fields[0] == "2" and fields[2].startswith("eni-")
-    return VPC_FLOW_DEFAULT if default and fields[13] in ("OK", "NODATA", "SKIPDATA") else None
+def default_header(line: str, sources: Iterable[Source]) -> str | None:
+    """The header of a line that comes without one, in a format that these sources know."""
+    known = (header for source in sources for pattern, header in source.headers if pattern.fullmatch(line))
+    return next(known, None)
 
 
 def seen(data: bytes) -> str:

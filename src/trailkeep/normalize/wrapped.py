@@ -2,7 +2,7 @@
 
 import hashlib
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import lru_cache
 from itertools import chain
@@ -15,7 +15,7 @@ from trailkeep.normalize import recognise
 from trailkeep.normalize.envelopes import Message, Unwrapper
 from trailkeep.normalize.formats.json_records import short_texts, top_fields
 from trailkeep.normalize.formats.json_salvage import JsonRecords
-from trailkeep.normalize.records import BadPiece, ObjectRecords, Slice, chunks_of, view_of
+from trailkeep.normalize.records import BadPiece, Chunk, ObjectRecords, Slice, chunks_of, view_of
 
 
 class Known(NamedTuple):
@@ -67,27 +67,32 @@ def unwrapped(
 
 
 def objects_of(found: Unwrapped, empty: ObjectRecords) -> list[ObjectRecords]:
-    """One object for each source, the first with all that is bad; where there are several, named `#source`."""
-    names = list(dict.fromkeys(known.source for known in found.records))
-    objects = []
-    for name in names:
-        chunks = chain.from_iterable(
-            chunks_of(
-                [message.data for _, message in messages],
-                [number for number, _ in messages],
-                known.raw_format,
-                [message.envelope for _, message in messages],
-            )
-            for known, messages in found.records.items()
-            if known.source == name
+    """One object for each source, the first with all that is bad."""
+    chunks: dict[str, list[Chunk]] = defaultdict(list)
+    for known, messages in found.records.items():
+        chunks[known.source] += chunks_of(
+            [message.data for _, message in messages],
+            [number for number, _ in messages],
+            known.raw_format,
+            [message.envelope for _, message in messages],
         )
-        made = replace(empty, source=name, kind="events", reason="", chunks=list(chunks), bad=[])
-        if len(names) > 1:
+    return parts(replace(empty, kind="events", reason="", bad=empty.bad + found.bad), chunks)
+
+
+def parts(whole: ObjectRecords, chunks: Mapping[str, list[Chunk]]) -> list[ObjectRecords]:
+    """One object for each source of the records in `whole`, the first with all that is bad; where there are several,
+    named `#source`.
+    """
+    objects: list[ObjectRecords] = []
+    for name, own in chunks.items():
+        made = replace(whole, source=name, chunks=own, bad=[] if objects else whole.bad)
+        if len(chunks) > 1:
             # Its own, and the same whenever these bytes come: so that it is stored once.
-            digest = hashlib.sha256(f"{empty.sha256}#{name}".encode()).hexdigest()
-            made = replace(made, part=f"#{name}", sha256=digest)
+            digest = hashlib.sha256(f"{whole.sha256}#{name}".encode()).hexdigest()
+            numbers = {number for chunk in own for number in chunk.numbers.to_pylist()} if whole.escaped else set()
+            escaped = [number for number in whole.escaped if number in numbers]
+            made = replace(made, part=f"#{name}", sha256=digest, escaped=escaped)
         objects.append(made)
-    objects[0] = replace(objects[0], bad=empty.bad + found.bad)
     return objects
 
 
@@ -117,7 +122,7 @@ def _recogniser(sources: Sequence[Source]) -> Callable[[Message], Known | None]:
             texts = short_texts({name: message.fields[name] for name in telling.intersection(message.fields)})
             return by_marks(*message.fields, *texts)
         line = str(view_of(message.data), "utf-8")
-        header = recognise.default_format(line)
+        header = recognise.default_header(line, kinds["delimited"])
         if header and (source := recognise.by_fields(header.split(" "), kinds["delimited"])):
             return Known(source.name, header)
         source = recognise.by_lines([line], kinds["lines"])

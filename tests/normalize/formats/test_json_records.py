@@ -74,10 +74,24 @@ def test_members_that_are_no_objects() -> None:
 @pytest.mark.parametrize("tail", [b',"more":1}', b',"more":[' + B + b"]}", b',"Records":[' + B + b"]}"])
 def test_nothing_beside_the_records_is_dropped(tail: bytes) -> None:
     found = read(trail(A)[:-1] + tail)
-    kept = b"".join(texts(found) + [bad.data for bad in found.bad])
+    heads = [head.encode() for _, head in found.heads if head]
+    kept = b"".join(texts(found) + [bad.data for bad in found.bad] + heads)
     assert texts(found)[0] == A
-    assert found.bad
+    assert bool(found.bad) == (tail != b',"more":1}')
     assert all(part in kept for part in (b'"more"' if b"more" in tail else b"Records", B if B in tail else b":1"))
+
+
+@pytest.mark.parametrize(
+    "data", [b'{"x":[],"Records":[%s],"next":null}', b'{ "x":[], "Records" : [%s] , "next":null }\n']
+)
+def test_fields_beside_the_records_of_an_answer_are_their_head(data: bytes) -> None:
+    found = read(data % A)
+    assert (texts(found), found.bad, found.heads) == ([A], [], [(0, '{"x":[],"next":null}')])
+
+
+def test_an_answer_with_a_name_that_comes_again_is_walked() -> None:
+    found = read(b'{"x":1,"Records":[%s],"y":2,"Records":[%s]}' % (A, B))
+    assert (texts(found), bool(found.bad)) == ([A, B], True)
 
 
 NASTY = [

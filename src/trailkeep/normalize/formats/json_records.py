@@ -1,15 +1,16 @@
 """JSON bytes in, slices of its records out, no record ever becoming Python objects on the way.
 
-A document is {"<envelope>": [record, ...]}, an array, or any number of values one after the other. A valid
-one is split natively; anything else is walked by json_salvage, which finds every good record and keeps the
-rest as bad.
+A document is {"<envelope>": [record, ...]}, an array, or any number of values one after the other; a single object may
+have other fields, too, as answers of APIs do. A valid one is split natively; anything else is walked by json_salvage,
+which finds every good record and keeps the rest as bad.
 
 msgspec.Raw checks JSON's grammar whole and more strictly than DuckDB's parser does, but not UTF-8: that is
 checked over the whole buffer here, so that no record reaches the engine that it would refuse.
 """
 
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from itertools import chain
 from operator import itemgetter
 
 import msgspec
@@ -27,10 +28,11 @@ _OPENING = frozenset(b"{")
 # Up to three plain values may stand before the array, such as AWS Config's fileVersion.
 _BESIDE = rb'"[^"\\]*"\s*:\s*(?:"(?:[^"\\]|\\.)*"|[-+.\w]+)\s*,\s*'
 _OPENING_OF = rb'\s*\{\s*((?:%s){0,3})"(%s)"\s*:\s*\['
+_BEFORE_VALUE = re.compile(rb'\s*[{,]\s*"(?:[^"\\]|\\.)*"\s*:\s*')
 _first = itemgetter(0)
 
 
-def read_json(data: bytes, envelopes: Iterable[str], is_record: Callable[[Slice], bool]) -> JsonRecords:
+def read_json(data: bytes, envelopes: Collection[str], is_record: Callable[[Slice], bool]) -> JsonRecords:
     """The records of `data`: members of an envelope, of an array, or values one after the other.
 
     `is_record` tells a record from another object where a broken document has to be searched for the next
@@ -43,6 +45,10 @@ def read_json(data: bytes, envelopes: Iterable[str], is_record: Callable[[Slice]
         raws = _split(data[start:] if start else data, opening)
     except (msgspec.DecodeError, RecursionError):
         raws = None
+    if raws is None or (len(raws) == 1 and not opening.match(data, start)):
+        answer = _answer(data[start:] if start else data, envelopes, is_record)
+        if answer:
+            return answer
     if raws is None or not is_utf8(data) or not _OPENING.issuperset(map(_first, map(view_of, raws))):
         return salvage(data, start, opening, is_record)
     match = opening.match(data, start)
@@ -60,6 +66,36 @@ def _split(data: bytes, opening: re.Pattern[bytes]) -> Sequence[msgspec.Raw] | N
         return _ARRAY.decode(data)
     raws = _VALUES.decode_lines(data)
     return None if any(opening.match(raw) for raw in raws) else raws
+
+
+def _answer(data: bytes, envelopes: Collection[str], is_record: Callable[[Slice], bool]) -> JsonRecords | None:
+    """The records in one object that has other fields, too, as answers of APIs do; None where it is no such object."""
+    try:
+        fields = _FIELDS.decode(data)
+        lists = {name: _ARRAY.decode(raw) for name, raw in fields.items() if view_of(raw)[0] == ord("[")}
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return None
+    names = lists.keys() & set(envelopes)
+    if len(names) != 1 or is_record(data) or not (is_utf8(data) and _all_there(data, fields.values())):
+        return None
+    name = names.pop()
+    raws = lists.pop(name)
+    if not raws or not _OPENING.issuperset(map(_first, map(view_of, raws))):
+        return None
+    if any(map(is_record, chain.from_iterable(lists.values()))):
+        return None
+    del fields[name]
+    return JsonRecords(raws, heads=[(0, msgspec.json.encode(fields).decode())])
+
+
+def _all_there(data: bytes, values: Iterable[msgspec.Raw]) -> bool:
+    """Whether these are all values of the object: one under a name that comes again would vanish without a word."""
+    base, end = pa.py_buffer(data).address, 0
+    for start, size in sorted((buffer.address - base, buffer.size) for buffer in map(pa.py_buffer, values)):
+        if not _BEFORE_VALUE.fullmatch(data, end, start):
+            return False
+        end = start + size
+    return data[end:].strip() == b"}"
 
 
 def _nothing_beside(data: bytes, start: int, raws: list[msgspec.Raw]) -> bool:

@@ -57,7 +57,7 @@ class _Values(msgspec.Struct):
 
 
 class _Pair(msgspec.Struct):
-    key: str
+    key: str = ""  # protobuf leaves out what is empty
     value: AnyValue = _EMPTY
 
 

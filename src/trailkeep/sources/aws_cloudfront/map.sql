@@ -24,14 +24,14 @@ SELECT
 
     r.cs_method                                                     AS "http_request.http_method",
     r.x_edge_request_id                                             AS "http_request.uid",
-    coalesce(r.cs_protocol || '://' || coalesce(r.x_host_header, r.cs_host), '') || coalesce(r.cs_uri_stem, '')
-        || coalesce('?' || r.cs_uri_query, '')                      AS "http_request.url.url_string",
+    viewer_url(r.cs_protocol, coalesce(r.x_host_header, r.cs_host), r.cs_uri_stem, r.cs_uri_query)
+                                                                    AS "http_request.url.url_string",
     r.cs_protocol                                                   AS "http_request.url.scheme",
     r.x_host_header                                                 AS "http_request.url.hostname",
     r.cs_uri_stem                                                   AS "http_request.url.path",
     r.cs_uri_query                                                  AS "http_request.url.query_string",
     r.cs_protocol_version                                           AS "http_request.version",
-    coalesce(try(url_decode(r.cs_user_agent)), r.cs_user_agent)     AS "http_request.user_agent",
+    url_decoded(r.cs_user_agent)                                    AS "http_request.user_agent",
     r.cs_referer                                                    AS "http_request.referrer",
     forwarded                                                       AS "http_request.x_forwarded_for",
     TRY_CAST(r.sc_status AS INTEGER)                                AS "http_response.code",
@@ -63,9 +63,6 @@ FROM (
     SELECT
         *,
         iso_time(replace(r.date_time, chr(9), 'T') || 'Z') AS moment,
-        -- Separated by a comma and a space, which stands there as \x20 or %20.
-        list_filter(
-            regexp_split_to_array(r.x_forwarded_for, ',|\\x20|%20| '), lambda address: is_ip(address)
-        ) AS forwarded
+        forwarded_ips(r.x_forwarded_for) AS forwarded
     FROM records
 )

@@ -3,7 +3,7 @@
 SELECT
     moment                                                          AS "time",
     time_fault(moment, 'time')                                      AS reject,
-    CASE WHEN verb IS NULL THEN 0 ELSE 6003 END                     AS class_uid,
+    CASE WHEN verb IS NOT NULL THEN 6003 ELSE 0 END                 AS class_uid,
     CASE WHEN verb IS NULL THEN 99 ELSE coalesce(MAP {
         'POST': 1, 'CREATE': 1, 'GET': 2, 'HEAD': 2, 'LIST': 2, 'WATCH': 2, 'PUT': 3, 'PATCH': 3, 'APPLY': 3, 'UPDATE': 3,
         'DELETE': 4, 'DELETECOLLECTION': 4

@@ -1,0 +1,1 @@
+"""What receivers of pushed records share: senders and their limits, listening, and protocols free of any server."""

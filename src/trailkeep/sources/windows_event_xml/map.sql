@@ -1,0 +1,1 @@
+../windows_event/map.sql
