@@ -137,3 +137,11 @@ def _stored_events(source: Source, relation: str, class_uid: int | None) -> str:
     if class_uid is not None:
         select = select.where(exp.column("class_uid").eq(class_uid))
     return f"({select.sql(dialect='duckdb')})"
+
+
+def output_select(source: Source, relation: str, output: str) -> exp.Select:
+    """What map.sql names `output` for each of the source's events, as `output`, beside the column `envelope`."""
+    mapped = mapping(source).copy()
+    value = exp.alias_(outputs_of(source)[output].copy(), "output")
+    mapped.set("expressions", [value, exp.alias_(exp.column(_STORED + "envelope", quoted=True), "envelope")])
+    return with_records(mapped, source, _stored_events(source, relation, None), also=_PASSED)
