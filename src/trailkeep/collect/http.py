@@ -4,7 +4,6 @@ A request is answered once its records are on disk. Who it is from is known befo
 """
 
 import asyncio
-import socket
 import threading
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager, suppress
@@ -20,6 +19,7 @@ from starlette.routing import Route
 from uvicorn import Config, Server
 
 from trailkeep.collect.collector import Context
+from trailkeep.collect.listening import Address, listen
 from trailkeep.collect.push.firehose import Firehose
 from trailkeep.collect.push.hec import HEALTHY, UNHEALTHY, AckNumbers, HecAcks, HecEvents, HecRaw
 from trailkeep.collect.push.jsonl import JsonLines
@@ -43,12 +43,13 @@ class HttpReceiver(ReceiverConfig):
     """Logs pushed over HTTP."""
 
     type: Literal["http"]
-    listen: str = Field(default="127.0.0.1:8088", description="address and port")
+    listen: Address = Field(default="127.0.0.1:8088", description="address and port")
     in_flight_mb: float = Field(default=256, gt=0, description="most megabytes of requests that are read at a time")
 
     def serve(self, context: Context, senders: Senders, spool: Spool) -> None:
         """Serve in this thread until `context.stop` is set."""
-        with _listening(self.address.host, self.address.port) as listener:
+        tls = self.tls.server_context() if self.tls else None
+        with listen(self.listen) as listener:
             app = _App(context, senders, spool, int(self.in_flight_mb * 1e6))
             config = Config(
                 app.starlette(),
@@ -63,7 +64,6 @@ class HttpReceiver(ReceiverConfig):
                 timeout_graceful_shutdown=10,
             )
             config.load()
-            tls = self.tls.server_context() if self.tls else None
             config.ssl = tls
             server = Server(config)
 
@@ -74,13 +74,8 @@ class HttpReceiver(ReceiverConfig):
             ending = threading.Thread(target=end, name=f"{context.name}-end", daemon=True)
             ending.start()
             context.went_well()
-            context.health.running(f"listening on {self.address}")
+            context.health.running(f"listening on {self.listen}")
             server.run(sockets=[listener])
-
-
-def _listening(host: str, port: int) -> socket.socket:
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    return socket.create_server((host, port), family=family, backlog=2048)
 
 
 class _App:

@@ -12,6 +12,7 @@ from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsSer
 from pydantic import Field
 
 from trailkeep.collect.collector import Context
+from trailkeep.collect.listening import Address
 from trailkeep.collect.push.otlp import CODES, records_of, status_of
 from trailkeep.collect.push.receiver import BUSY_SECONDS, ReceiverConfig, Tls
 from trailkeep.collect.push.senders import Refused, Senders, token_of
@@ -32,7 +33,7 @@ class OtlpGrpcReceiver(ReceiverConfig):
     """Logs pushed by OTLP over gRPC."""
 
     type: Literal["otlp_grpc"]
-    listen: str = Field(default="127.0.0.1:4317", description="address and port")
+    listen: Address = Field(default="127.0.0.1:4317", description="address and port")
     max_mb: float = Field(default=16, gt=0, le=1024, description="largest request, unpacked")
 
     def serve(self, context: Context, senders: Senders, spool: Spool) -> None:
@@ -49,14 +50,14 @@ class OtlpGrpcReceiver(ReceiverConfig):
         )
         try:
             if self.tls:
-                server.add_secure_port(str(self.address), _credentials(self.tls, context))
+                server.add_secure_port(self.listen, _credentials(self.tls, context))
             else:
-                server.add_insecure_port(str(self.address))
+                server.add_insecure_port(self.listen)
         except RuntimeError as error:
             raise OSError(str(error)) from error
         server.start()
         context.went_well()
-        context.health.running(f"listening on {self.address}")
+        context.health.running(f"listening on {self.listen}")
         context.stop.wait()
         server.stop(_GRACE_SECONDS).wait()
 

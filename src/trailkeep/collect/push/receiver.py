@@ -5,11 +5,11 @@ import ssl
 from abc import abstractmethod
 from ipaddress import ip_address
 from pathlib import Path
-from typing import NamedTuple
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from trailkeep.collect.collector import CollectorConfig, Context
+from trailkeep.collect.listening import Address, host_port
 from trailkeep.collect.push.senders import Sender, Senders
 from trailkeep.collect.spool import Spool
 from trailkeep.core.errors import UsageError
@@ -18,18 +18,7 @@ from trailkeep.core.secret import Secret
 BUSY_SECONDS = 5
 """After so many seconds a sender may come again that was refused for want of room."""
 
-_LISTEN = re.compile(r"(?:\[([0-9a-fA-F:.]+)\]|([^:\s]+)):(\d{1,5})")
 _RELOAD_SECONDS = 60.0
-
-
-class Address(NamedTuple):
-    """Where to listen."""
-
-    host: str
-    port: int
-
-    def __str__(self) -> str:
-        return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
 
 
 class Tls(BaseModel):
@@ -74,18 +63,10 @@ class Tls(BaseModel):
 class ReceiverConfig(CollectorConfig):
     """A receiver that listens for senders with tokens."""
 
-    listen: str = Field(description="address and port")
+    listen: Address = Field(description="address and port")
     tls: Tls | None = None
     senders: dict[str, Sender] = Field(min_length=1)
     max_mb: float = Field(default=64, gt=0, le=1024, description="largest body, unpacked")
-
-    @field_validator("listen")
-    @classmethod
-    def _an_address(cls, value: str) -> str:
-        match = _LISTEN.fullmatch(value)
-        if not match or int(match[3]) > 65535:
-            raise ValueError("an address and a port, such as 127.0.0.1:8088 or [::]:8088")
-        return value
 
     @field_validator("senders")
     @classmethod
@@ -99,17 +80,10 @@ class ReceiverConfig(CollectorConfig):
 
     @model_validator(mode="after")
     def _not_open_to_all(self) -> "ReceiverConfig":
-        guarded = _is_loopback(self.address.host) or (self.tls is not None and self.tls.client_ca is not None)
+        guarded = _is_loopback(self.listen) or (self.tls is not None and self.tls.client_ca is not None)
         if not guarded and any(sender.anonymous for sender in self.senders.values()):
             raise ValueError("anybody could send: an anonymous sender needs a loopback address or tls.client_ca")
         return self
-
-    @property
-    def address(self) -> Address:
-        """Where to listen."""
-        match = _LISTEN.fullmatch(self.listen)
-        assert match is not None
-        return Address(match[1] or match[2], int(match[3]))
 
     @property
     def limit(self) -> int:
@@ -130,13 +104,13 @@ class ReceiverConfig(CollectorConfig):
                 context.health.done("what had been received is handed over; receiving needs a run without --once")
                 return
             senders = self._known(context)
-            if senders and self.tls is None and not _is_loopback(self.address.host):
-                context.say(f"{context.name}: tokens and logs come unencrypted to {self.address}: set `tls`")
+            if senders and self.tls is None and not _is_loopback(self.listen):
+                context.say(f"{context.name}: tokens and logs come unencrypted to {self.listen}: set `tls`")
             while senders and not context.stop.is_set():
                 try:
                     self.serve(context, senders, spool)
                 except OSError as error:
-                    context.wait(f"cannot listen on {self.address}: {error.strerror or error}")
+                    context.wait(f"cannot listen on {self.listen}: {error.strerror or error}")
         finally:
             spool.close()
 
@@ -190,7 +164,8 @@ def _opened(context: Context) -> Spool | None:
                 return None
 
 
-def _is_loopback(host: str) -> bool:
+def _is_loopback(address: str) -> bool:
+    host, _ = host_port(address)
     try:
         return ip_address(host).is_loopback
     except ValueError:
