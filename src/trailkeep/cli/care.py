@@ -4,7 +4,7 @@ import sys
 from collections import Counter
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import pyarrow as pa
 import typer
@@ -18,13 +18,20 @@ from trailkeep.cli.options import (
     LimitOption,
     RulesOption,
     SourcesOption,
+    cores,
 )
 from trailkeep.cli.output import counted, write_rows
+from trailkeep.core.source import load_sources
 from trailkeep.ingest import recover
 from trailkeep.lake import ledger, progress
 from trailkeep.lake import quarantine as pieces
-from trailkeep.lake.home import adopt_home, open_home
+from trailkeep.lake.home import Home, adopt_home, open_home
 from trailkeep.pipeline import settings_of
+
+if TYPE_CHECKING:
+    from trailkeep.engine.duckdb import Connection
+
+_MOST = 20  # senders and logs shown
 
 quarantine = typer.Typer(
     help="What could not be stored: list it, try again.", no_args_is_help=True, rich_markup_mode=None
@@ -48,7 +55,8 @@ def status(
     from trailkeep.lake.completeness import completeness as look
 
     lake = open_home(home)
-    found = look(connect_lake(lake.warehouse), lake, datetime.now(UTC), hours, Rhythm())
+    connection, now = connect_lake(lake.warehouse, threads=cores(None)), datetime.now(UTC)
+    found = look(connection, lake, now, hours, Rhythm())
     if completeness:
         write_rows(found, format, sys.stdout)
         raise typer.Exit(1 if any(found["missing"].to_pylist()) else 0)
@@ -61,6 +69,8 @@ def status(
         print(f"{row['collector']}: given up: {row['key']}: {row['reason']}", file=sys.stderr)
     for row in progress.collector_rows(lake.state):
         print(_collector(row), file=sys.stderr)
+    for line in _to_look_at(connection, lake, now - timedelta(days=1)):
+        print(line, file=sys.stderr)
 
 
 def _missing(found: pa.Table) -> Iterator[str]:
@@ -91,6 +101,33 @@ def _collector(row: dict[str, Any]) -> str:
     if row["errors"]:
         parts.append(f"{counted(row['errors'], 'error')}, the last: {row['last_error']}")
     return "; ".join(parts)
+
+
+def _to_look_at(connection: "Connection", lake: Home, since: datetime) -> Iterator[str]:
+    """Senders and logs that somebody should look at."""
+    from trailkeep.investigate.debug_logs import debug_logs
+    from trailkeep.investigate.senders import senders
+
+    found = senders(connection, lake, since).to_pylist()
+    logs = debug_logs(connection, lake, load_sources(), since).to_pylist()
+    for row in found[:_MOST]:
+        line = (
+            f"sender {row['sender']} ({row['protocol']}, {row['source']}): {counted(row['events'], 'event')} received "
+            f"{row['median_seconds']:,.1f} s after they happened (median), at most {row['most_seconds']:,.1f} s"
+        )
+        if row["future_share"]:
+            line += (
+                f"; {row['future_share']:.1%} in the future, up to {row['ahead_seconds']:,.1f} s: its clock is wrong"
+            )
+        yield line
+    if len(found) > _MOST:
+        yield f"and {counted(len(found) - _MOST, 'more sender')} that are less late"
+    for row in [row for row in logs if row["production"]][:_MOST]:
+        yield (
+            f"debug messages: {row['share']:.1%} of {counted(row['events'], 'event')} of {row['source']} "
+            f"{row['log'] or ''}".rstrip()
+            + ": not for production"
+        )
 
 
 def compact(

@@ -16,6 +16,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
+from typing import Any
 from uuid import uuid4
 
 import msgspec
@@ -39,10 +40,11 @@ class SpoolFull(TrailkeepError):
 
 @dataclass(frozen=True)
 class Origin:
-    """Where records come from: the protocol they came by, and who sent them."""
+    """Where records come from: the protocol they came by, and who sent them; `marks` say what is odd about them."""
 
     protocol: str
     sender: str
+    marks: tuple[str, ...] = ()
 
 
 @dataclass
@@ -87,7 +89,14 @@ class Spool:
         """
         if self._bytes >= self._context.spool_limit:
             raise SpoolFull(f"{self._bytes:,} bytes wait to be committed; come again later")
-        said = {"protocol": origin.protocol, "received": _now(), "sender": origin.sender, "batch": batch or uuid4().hex}
+        said: dict[str, Any] = {
+            "protocol": origin.protocol,
+            "received": _now(),
+            "sender": origin.sender,
+            "batch": batch or uuid4().hex,
+        }
+        if origin.marks:
+            said["marks"] = origin.marks
         first = msgspec.json.encode(said | {"parts": len(records)} | ({} if batch is None else {"again": True}))
         other = msgspec.json.encode(said)
         lines = [
