@@ -48,6 +48,6 @@ def test_every_item_once(fake: FakeAws, tmp_path: Path) -> None:
     fake.faults["DescribeAlarmHistory"] = [Fault("Throttling")]
     kept = Kept()
     found = [json.loads(line) for line in delivered(config, tmp_path, kept).lines]
-    assert [each["record"]["AlarmName"] for each in found] == [f"errors {number}" for number in range(150)]
-    assert all(each["trailkeep"]["account"] == OWNER for each in found)
+    assert [each["detail"]["alarmName"] for each in found] == [f"errors {number}" for number in range(150)]
+    assert {(each["account"], each["detail"]["state"]["value"]) for each in found} == {(OWNER, "ALARM")}
     assert delivered(config, tmp_path, kept).lines == []

@@ -37,6 +37,7 @@ def test_points_of_the_emulator(aws: Callable[[str], Any], endpoint: str, tmp_pa
     )
     records = [json.loads(line) for line in delivered(config, tmp_path).lines]
     around = {
+        "metric_stream_name": "test",
         "account_id": "123456789012",
         "region": REGION,
         "namespace": space,

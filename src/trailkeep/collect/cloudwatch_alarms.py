@@ -1,13 +1,16 @@
-"""Alarms of CloudWatch in, what became of them out, by DescribeAlarmHistory: states, actions, changes of configuration.
+"""Alarms of CloudWatch in, their changes of state out, by DescribeAlarmHistory, in the shape EventBridge gives them.
 
-An item does not say whose it is: it is delivered in our own envelope, with account and region beside it.
+The item of the history stands whole beside the state, as `historyItem`.
 
-Sources: CloudWatch API reference, DescribeAlarmHistory (100 items an answer; kept for 30 days).
+Sources: CloudWatch API reference, DescribeAlarmHistory (100 items an answer; kept for 30 days); user guide, "Alarm
+events and EventBridge".
 """
 
+import json
 from collections.abc import Iterator
+from contextlib import suppress
 from datetime import timedelta
-from typing import Literal
+from typing import Any, Literal
 
 import msgspec
 
@@ -16,7 +19,7 @@ from trailkeep.collect.windows import Stream, Told, Window, WindowsConfig, milli
 
 
 class CloudWatchAlarms(WindowsConfig):
-    """History of all alarms."""
+    """Changes of state of all alarms, where no EventBridge rule brings them."""
 
     type: Literal["cloudwatch_alarms"]
 
@@ -32,11 +35,11 @@ class CloudWatchAlarms(WindowsConfig):
         return 1000
 
     def fetch(self, place: Place, stream: Stream, window: Window) -> Iterator[Told]:
-        """The items of a window."""
-        said = {"protocol": "describe_alarm_history", "account": place.owner, "region": place.region}
+        """The changes of a window."""
         for page in place.pages(
             "describe_alarm_history",
             AlarmTypes=["MetricAlarm", "CompositeAlarm"],
+            HistoryItemType="StateUpdate",
             StartDate=moment_of(window.start),
             EndDate=moment_of(window.end),
             MaxRecords=100,
@@ -45,4 +48,26 @@ class CloudWatchAlarms(WindowsConfig):
             for item in page["AlarmHistoryItems"]:
                 moment = milliseconds(item["Timestamp"])
                 if window.has(moment):
-                    yield Told(moment, msgspec.json.encode({"trailkeep": said, "record": item}))
+                    yield Told(moment, _event(place, item))
+
+
+def _event(place: Place, item: dict[str, Any]) -> bytes:
+    told: dict[str, Any] = {}
+    with suppress(ValueError):
+        told = json.loads(item.get("HistoryData") or "{}")
+    time = item["Timestamp"].isoformat(timespec="milliseconds")
+    detail = {
+        "alarmName": item["AlarmName"],
+        "state": _state(told.get("newState") or {}) | {"timestamp": time},
+        "previousState": _state(told.get("oldState") or {}),
+        "historyItem": item,
+    }
+    around = {"version": "0", "detail-type": "CloudWatch Alarm State Change", "source": "aws.cloudwatch"}
+    around |= {"account": place.owner, "time": time, "region": place.region}
+    return msgspec.json.encode({**around, "detail": detail})
+
+
+def _state(told: dict[str, Any]) -> dict[str, Any]:
+    names = {"value": "stateValue", "reason": "stateReason"}
+    found = {name: told[key] for name, key in names.items() if key in told}
+    return found | ({"reasonData": json.dumps(told["stateReasonData"])} if "stateReasonData" in told else {})

@@ -1,7 +1,7 @@
 """Metrics of CloudWatch in, a record for each of their points out, by GetMetricData, in the shape of metric streams.
 
-`{"account_id", "region", "namespace", "metric_name", "dimensions", "timestamp" (milliseconds since 1970), "value":
-{"min", "max", "sum", "count"}, "period" (seconds)}`.
+`{"metric_stream_name" (the name of the collector), "account_id", "region", "namespace", "metric_name", "dimensions",
+"timestamp" (milliseconds since 1970), "value": {"min", "max", "sum", "count"}, "period" (seconds)}`.
 
 Sources: CloudWatch API reference, GetMetricData (500 queries a request, StartTime inclusive, EndTime exclusive; up to
 five statistics of a metric are charged as one); user guide, "CloudWatch metric stream output in JSON format".
@@ -84,6 +84,7 @@ class CloudWatchMetrics(WindowsConfig):
     def _record(self, place: Place, metric: Metric, moment: int, value: dict[str, float]) -> bytes:
         return msgspec.json.encode(
             {
+                "metric_stream_name": place.context.name,
                 "account_id": place.owner,
                 "region": place.region,
                 "namespace": metric.namespace,

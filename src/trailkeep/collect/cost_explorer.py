@@ -1,7 +1,7 @@
-"""Costs by day, service and account in, a record for each out, by GetCostAndUsage; $0.01 a request, one a day.
+"""Costs by account and service in, a record for each day out, by GetCostAndUsage; $0.01 a request, one a day.
 
-A record is a group of an answer with what stands around it: `{"TimePeriod", "Estimated", "Keys", "Metrics",
-"GroupDefinitions"}`; the keys are the service and the number of the account.
+A record is a day of an answer: `{"TimePeriod", "Total", "Groups": [{"Keys", "Metrics"}], "Estimated"}`; the keys are
+the number of the account and the service.
 
 Sources: Cost Explorer API reference, GetCostAndUsage; "AWS Cost Explorer pricing"; user guide: figures are there about
 a day later, and are settled when the month's bill is.
@@ -17,11 +17,11 @@ from pydantic import Field, field_validator
 from trailkeep.collect.pull import Place
 from trailkeep.collect.windows import Stream, Told, Window, WindowsConfig, milliseconds, moment_of
 
-_GROUPS = [{"Type": "DIMENSION", "Key": "SERVICE"}, {"Type": "DIMENSION", "Key": "LINKED_ACCOUNT"}]
+_GROUPS = [{"Type": "DIMENSION", "Key": "LINKED_ACCOUNT"}, {"Type": "DIMENSION", "Key": "SERVICE"}]
 
 
 class CostExplorer(WindowsConfig):
-    """Costs by day, service and account, of an organisation where the account is the one that pays."""
+    """Costs by day, account and service, of an organisation where the account is the one that pays."""
 
     type: Literal["cost_explorer"]
     settle_seconds: float = Field(default=86400, ge=0, description="after the end of a day")
@@ -57,10 +57,7 @@ class CostExplorer(WindowsConfig):
             GroupBy=_GROUPS,
         ):
             for day in page["ResultsByTime"]:
-                around = {"TimePeriod": day["TimePeriod"], "Estimated": day.get("Estimated", False)}
-                for group in day["Groups"]:
-                    line = msgspec.json.encode(around | group | {"GroupDefinitions": _GROUPS})
-                    yield Told(milliseconds(day["TimePeriod"]["Start"]), line)
+                yield Told(milliseconds(day["TimePeriod"]["Start"]), msgspec.json.encode(day))
 
 
 def _day(moment: int) -> str:
