@@ -5,6 +5,7 @@ so that both meet the same moods of the machine, and ratios are taken within a t
 """
 
 import json
+import shutil
 import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -13,6 +14,7 @@ from statistics import median
 
 from bench.figures import Figure
 from bench.generator import GeneratedData
+from bench.latency import latencies
 from bench.measure import BenchError, measure
 from bench.receivers import receive
 from bench.runs import WORKERS, Runs, trailkeep
@@ -21,6 +23,7 @@ MEGABYTE = 1e6
 GENERATED = (60, 1000)  # rules
 _EXTRA_LIMITS = (0.15, 0.6)
 REFERENCE_EVENTS, LARGE_EVENTS = 400_000, 4_000_000  # limits are set for these numbers of events, and no others
+WHY_SLOW = "its records are short, and each costs the same columns whatever its length"
 _BASELINE_LIMITS = {REFERENCE_EVENTS: 2.0, LARGE_EVENTS: 1.7}
 
 
@@ -34,6 +37,7 @@ class Bench:
     shipped: Path | None  # 60 of the shipped rules
     generated: dict[int, Path]
     rounds: int
+    commits: int
 
     @property
     def sizes(self) -> list[GeneratedData]:
@@ -171,6 +175,50 @@ def receivers(bench: Bench) -> Iterator[Figure]:
     yield from receive(bench.runs.folder, bench.rounds)
 
 
+def sources(bench: Bench) -> Iterator[Figure]:
+    """7: how fast each source is mapped, in megabytes and events a CPU second; CloudTrail is the measure."""
+    output = bench.runs.folder / "sources.json"
+    turns = []
+    for _ in range(bench.rounds):
+        measure([sys.executable, "-m", "bench.sources", "0.4"], stdout=output)
+        turns.append(json.loads(output.read_text()))
+        output.unlink()
+    for name in turns[0]:
+        megabytes = tuple(turn[name]["megabytes"] for turn in turns)
+        shares = tuple(turn[name]["megabytes"] / turn["aws_cloudtrail"]["megabytes"] for turn in turns)
+        events = median(turn[name]["events"] for turn in turns)
+        slow = median(shares) < 1 / 3
+        note = f"{events:,.0f} events/s; {median(shares):.2f} of CloudTrail's MB/s"
+        yield Figure(f"mapping {name}", megabytes, "MB/s", note=f"{note}: {WHY_SLOW}" if slow else note)
+
+
+def latency(bench: Bench) -> Iterator[Figure]:
+    """8: seconds from the notification of S3 to the alert on disk, at default settings."""
+    folder = bench.runs.folder / "latency"
+    shutil.rmtree(folder, ignore_errors=True)
+    found = latencies(folder)
+    shutil.rmtree(folder)
+    yield Figure("S3 notification to alert on disk", tuple(found), "s", 5.0, note=f"{len(found)} objects")
+
+
+def commits(bench: Bench) -> Iterator[Figure]:
+    """9: what many small commits do to a lake that is looked after beside them."""
+    folder, output = bench.runs.folder / "commits", bench.runs.folder / "commits.json"
+    shutil.rmtree(folder, ignore_errors=True)
+    used = measure([sys.executable, "-m", "bench.commits", str(folder), str(bench.commits)], stdout=output)
+    found = json.loads(output.read_text())
+    output.unlink()
+    shutil.rmtree(folder)
+    after = f"after {bench.commits:,} commits"
+    yield Figure(f"metadata of the table {after}", (found["metadata"] / MEGABYTE,), "MB")
+    yield Figure(f"data files {after}", (found["files"],))
+    yield Figure(f"planning, CPU, {after}", (found["planning"],), "s")
+    for when in ("first", "last"):
+        yield Figure(f"a commit of 3 events, the {when} 100, CPU", (found[f"{when}_cpu"],), "s")
+        yield Figure(f"a commit of 3 events, the {when} 100, wall", (found[f"{when}_wall"],), "s")
+    yield Figure("all of them, CPU, with the care", (used.cpu_seconds,), "s")
+
+
 STAGES: dict[str, Stage] = {
     "ingest": ingest_cost,
     "workers": workers,
@@ -178,6 +226,9 @@ STAGES: dict[str, Stage] = {
     "search": search,
     "hunt": hunt,
     "receivers": receivers,
+    "sources": sources,
+    "latency": latency,
+    "commits": commits,
 }
 
 

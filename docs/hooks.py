@@ -20,6 +20,7 @@ from trailkeep.collect.config import CollectConfig, Commit, Silence, types
 from trailkeep.core.columns import BOOKKEEPING, MAPPED, SIGHTINGS, Column
 from trailkeep.core.drop import Drop
 from trailkeep.core.levels import LEVELS
+from trailkeep.core.ocsf import CLASSES
 from trailkeep.core.secret import Secret
 from trailkeep.core.source import Source, load_sources
 from trailkeep.detect.rules import Rule, load_rules
@@ -87,13 +88,57 @@ def sources_page() -> str:
         "# Sources",
         "Each is a folder in `src/trailkeep/sources/`; [Add a source](../how-to/sources.md) says what is in it.",
     ]
-    return "\n\n".join([*parts, *map(_source, load_sources().values())])
+    sources = load_sources().values()
+    rows = [
+        (
+            f"[{_code(source.name)}](#{source.name})",
+            ", ".join(_classes(source)),
+            _form(source),
+            ", ".join(map(_code, source.collectors)),
+            f"{source.retention_days} days",
+            _code(", ".join(source.logsource.values())),
+        )
+        for source in sources
+    ]
+    head = ("Source", "OCSF classes", "Form and wrappings", "Collectors", "Kept", "Sigma logsource")
+    parts += ["Every form may come compressed and in archives.", _table(head, rows)]
+    return "\n\n".join([*parts, *map(_source, sources)])
+
+
+def _classes(source: Source) -> list[str]:
+    """The OCSF classes of its samples."""
+    text = "".join(path.read_text(encoding="utf-8") for path in sorted((source.folder / "expected").iterdir()))
+    uids = sorted({int(uid) for uid in re.findall(r'"class_uid": (\d+)', text)})
+    return [f"{CLASSES[uid].name} {uid}" if uid in CLASSES else str(uid) for uid in uids]
+
+
+_FORMS = {
+    "json": "JSON: one after another, lines, an array; CSV with a header, Parquet; any envelope",
+    "delimited": "text under a header; CSV, Parquet",
+    "lines": "lines; in envelopes one by one",
+}
+
+
+def _form(source: Source) -> str:
+    """In which forms its records come."""
+    if source.recognise.around:
+        return f"envelopes only: {', '.join(source.recognise.around)}"
+    if source.syslog:
+        return "syslog of RFC 3164 and 5424; in envelopes one by one"
+    if source.envelope:
+        return f"{_FORMS['json']}, {', '.join(map(_code, source.envelope))}"
+    if source.headless:
+        return f"{_FORMS['delimited']}; lines without a header, also in envelopes"
+    return _FORMS[source.format]
 
 
 def _source(source: Source) -> str:
     service = ", ".join(f"{key}: {value}" for key, value in source.logsource.items())
     facts = [
-        ("Records", source.format + (f", in the array {_code(source.envelope)}" if source.envelope else "")),
+        (
+            "Records",
+            source.format + (f", in the array {', '.join(map(_code, source.envelope))}" if source.envelope else ""),
+        ),
         ("Sigma logsource", _code(service)),
         ("Version of the mapping", str(source.version)),
         ("View with native field names", _code(source.name)),

@@ -34,7 +34,7 @@ ACCOUNT = {
         unknown=38,
     ),
     "eks_audit": Account({"aws_eks_audit": (26, 31)}),
-    "eventbridge": Account({"aws_eventbridge": (5, 5)}),
+    "eventbridge": Account({"aws_eventbridge": (4, 4), "aws_health": (1, 1)}),
     "eventbridge_cloudtrail": Account({"aws_cloudtrail": (23, 23)}, unknown=1),  # one lacks its eventTime
     "guardduty": Account({"aws_guardduty": (2, 2)}, unknown=1),  # its fields renamed
     "network_firewall": Account({"aws_network_firewall": (4, 4)}),

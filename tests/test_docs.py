@@ -18,6 +18,7 @@ import typer
 
 from docs import hooks
 from trailkeep.cli.main import build
+from trailkeep.collect.config import types
 from trailkeep.core.columns import EVENTS, SIGHTINGS
 from trailkeep.core.source import load_source, load_sources
 from trailkeep.detect.rules import load_rules
@@ -218,3 +219,9 @@ def test_the_site_builds_and_fetches_nothing_from_elsewhere(tmp_path: Path) -> N
 
 def test_program_is_the_one_introspected() -> None:
     assert typer.main.get_command(build()).name == "trailkeep"
+
+
+def test_every_source_says_which_collectors_bring_it() -> None:
+    for source in load_sources().values():
+        assert source.collectors, source.name
+        assert set(source.collectors) <= set(types()), source.name

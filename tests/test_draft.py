@@ -162,7 +162,7 @@ def test_a_changed_mapping_is_shown(trailkeep: Program, tmp_path: Path) -> None:
 def test_wrong_use_of_the_test(trailkeep: Program, tmp_path: Path) -> None:
     done = trailkeep("sources", "test", "nonsense")
     assert done.code == 2
-    assert "no source 'nonsense'; there are aws_alb_access" in done.err
+    assert "no source 'nonsense'; there are aide" in done.err
     assert "--sources" in trailkeep("sources", "test", "aws_waf", "--accept").err
     assert trailkeep("sources", "test", "aws_waf").code == 0
 

@@ -28,6 +28,7 @@ from trailkeep.core.failpoint import failpoint
 from trailkeep.ingest import recover, store, windows_of
 from trailkeep.lake.commit import Batch, intend
 from trailkeep.lake.compact import compact
+from trailkeep.lake.expire import expire_snapshots
 from trailkeep.lake.home import Home
 from trailkeep.lake.progress import KeptProgress, Progress, collector_rows, record_health, record_progress
 from trailkeep.lake.reconcile import abandon
@@ -35,6 +36,7 @@ from trailkeep.pipeline import Settings, Worker
 
 _HEALTH_EVERY = 5.0
 _STOP_SECONDS = 20.0  # collectors have as long to hand over what they acknowledged; the rest waits for the next start
+_COMMITS_UNTIL_EXPIRY = 20
 _GRACE = timedelta(hours=1)  # readers may still use what compaction replaced
 
 
@@ -225,7 +227,13 @@ class Collection:
             record_health(self._home.state, [context.health.row() for context in self._contexts.values()])
 
     def _look_after(self) -> None:
-        """Merge small files and expire snapshots beside the commits, once there are enough of them."""
+        """Expire snapshots now and then, merge small files beside the commits, once there are enough of them.
+
+        Each commit copies the table's metadata many times over, so its snapshots must stay few. The files of those
+        that are expired stay for an hour, for readers that still use them.
+        """
+        if self.report.counts["commits"] % _COMMITS_UNTIL_EXPIRY == 0:
+            expire_snapshots(self._home, datetime.now(UTC))
         if self._since_care < self._config.commit.maintenance_every or (self._care and self._care.is_alive()):
             return
         self._since_care = 0

@@ -1,7 +1,8 @@
 """Accounts of the configuration in, AWS clients out, and what their errors mean; boto3 is spoken to here only."""
 
 import threading
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from functools import cached_property
 from typing import Any
 
@@ -20,12 +21,13 @@ from botocore.exceptions import (
     ResponseStreamingError,
     TokenRetrievalError,
 )
+from botocore.parsers import ResponseParserError
 from pydantic import BaseModel, ConfigDict, Field
 
 from trailkeep.core.errors import UsageError
 from trailkeep.core.secret import Secret
 
-AwsError = (BotoCoreError, ClientError, HTTPClientError)
+AwsError = (BotoCoreError, ClientError, HTTPClientError, ResponseParserError)
 """What a call of a client raises."""
 
 _GONE = {"NoSuchKey", "404", "NoSuchVersion", "NotFound"}
@@ -36,6 +38,9 @@ _CREDENTIALS = {
 _LASTING = {
     *("AccessDenied", "AccessDeniedException", "InvalidObjectState", "NoSuchBucket", "ResourceNotFoundException"),
     *("ValidationException", "InvalidParameterException", "InvalidRequest", "KMS.DisabledException"),
+    *("ValidationError", "InvalidParameterValue", "InvalidParameterCombination", "InvalidArgumentException"),
+    *("InvalidAccessException", "InvalidInputException", "BadRequestException", "InvalidTimeRangeException"),
+    *("OptInRequired", "SubscriptionRequiredException", "UnauthorizedOperation", "DataUnavailableException"),
 }
 
 
@@ -57,7 +62,7 @@ class Aws:
         self._endpoint = endpoint
         self._sessions: dict[str | None, boto3.Session] = {}
         self._clients: dict[tuple[str, str | None, str | None], Any] = {}
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()  # a session may need a secret, and so a client
 
     def client(self, service: str, account: str | None = None, region: str | None = None) -> Any:
         """A client of `service`; `account` is a name in `accounts:`, or None for the credentials at hand."""
@@ -99,6 +104,8 @@ class Aws:
     def _assumed(self, account: AwsAccount) -> boto3.Session:
         """A session of the role, whose credentials are fetched when they are needed and again before they expire."""
         base = boto3.Session()
+        if base.get_credentials() is None:
+            raise NoCredentialsError
         extra = {"RoleSessionName": account.session_name}
         if account.external_id:
             extra["ExternalId"] = account.external_id.read(self.secret)
@@ -120,6 +127,21 @@ class Aws:
             return base.client(service, endpoint_url=self._endpoint, config=self._config, **kwargs)
 
         return create
+
+
+@contextmanager
+def body_of(client: Any) -> Iterator[Callable[[], bytes]]:
+    """What gives the body of the last answer to `client`, within; it must be used by this thread alone."""
+    last = {"body": b""}
+
+    def keep(response_dict: Mapping[str, Any], **_: Any) -> None:
+        last["body"] = response_dict["body"]
+
+    client.meta.events.register("before-parse", keep)
+    try:
+        yield lambda: last["body"]
+    finally:
+        client.meta.events.unregister("before-parse", keep)
 
 
 def code_of(error: Exception) -> str:

@@ -55,8 +55,12 @@ class CollectConfig(BaseModel):
     @model_validator(mode="after")
     def _accounts_exist(self) -> "CollectConfig":
         for name, each in self.collect.items():
-            for key in ("account", "bucket_account"):
-                account = getattr(each, key, None)
+            asked = [
+                ("account", getattr(each, "account", None)),
+                ("bucket_account", getattr(each, "bucket_account", None)),
+            ]
+            asked += [("accounts", account) for account in getattr(each, "accounts", [])]
+            for key, account in asked:
                 if account is not None and account not in self.accounts:
                     known = ", ".join(self.accounts) or "none"
                     raise ValueError(f"collect.{name}.{key}: no account {account!r} in accounts; there are: {known}")

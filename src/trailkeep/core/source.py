@@ -82,6 +82,7 @@ class Source(BaseModel):
     natives: list[str] = Field(
         default_factory=list, description="top-level fields kept as JSON text while a batch is in memory, for rules"
     )
+    collectors: list[str] = Field(default_factory=list, description="types of collectors that bring it, for the docs")
     retention_days: int = 400
     personal: list[str] = Field(default_factory=list, description="native fields that may hold personal data")
 

@@ -33,8 +33,11 @@ _OF_SIGNALS = {
     "finding_info.analytic.name": "finding_title",
     "finding_info.analytic.type_id": "1",  # rule
     "finding_info.related_events": "[{'uid': related_event}]",
+    "resources": "list_transform(resources, lambda uid: {'uid': uid})",
     "raw_data": "raw_data",
 }
+# Stored columns that attributes of the same name have in another form: where a source lacks the attribute it is null.
+_OTHERWISE = ("end_time", "resources")
 
 
 def makes(source: Source, class_uid: int) -> bool:
@@ -59,6 +62,9 @@ def class_select(source: Source, relation: str, class_uid: int) -> exp.Select:
         for name, node in tree_of(leaves(named, text=False)).items()
         if name in CLASSES[class_uid].attributes
     }
+    for name in _OTHERWISE:
+        if name in CLASSES[class_uid].attributes:
+            attributes.setdefault(name, exp.alias_(exp.null(), name, quoted=True))
     select = exp.select(*attributes.values(), *_rest(attributes)).from_("mapped")
     inner = with_records(mapped, source, _stored_events(source, relation, class_uid), also=_PASSED)
     for cte in list(inner.ctes):

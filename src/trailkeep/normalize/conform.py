@@ -114,7 +114,7 @@ def _are_objects(one: Json, other: Json, name: str) -> bool:
 
 
 def _laid_over(event: Json, said: Json) -> Json:
-    """Sets in `event` what is `said`; returns the values that had to give way."""
+    """Sets in `event` what is `said`, but no lists where there are some; returns the values that had to give way."""
     rest: Json = {}
     received = set(event)
     for name, value in said.items():
@@ -122,6 +122,8 @@ def _laid_over(event: Json, said: Json) -> Json:
         if isinstance(value, dict) and isinstance(there, dict):
             if inner := _laid_over(there, value):
                 rest[name] = inner
+            continue
+        if isinstance(value, list) and isinstance(there, list):
             continue
         # The text of a time of which the number is the same may be written in another way.
         number = name.removesuffix("_dt")

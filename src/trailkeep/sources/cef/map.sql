@@ -3,7 +3,7 @@
 SELECT
     moment                                                          AS "time",
     time_fault(moment, 'time')                                      AS reject,
-    class                                                           AS class_uid,
+    CASE WHEN class > 0 THEN class ELSE 0 END                       AS class_uid,
     CASE class
         WHEN 3002 THEN CASE WHEN regexp_matches(lower(kind), 'log-?(?:off|out)') THEN 2 ELSE 1 END
         WHEN 2004 THEN 1

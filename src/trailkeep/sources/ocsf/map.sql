@@ -82,6 +82,7 @@ SELECT
     coalesce(r.finding_info.title, r.finding.title)                 AS "finding_info.title",
     r.finding_info.analytic.uid                                     AS "finding_info.analytic.uid",
     list_filter(list_transform(r.resources, lambda x: x.uid), lambda x: x IS NOT NULL) AS "resources[].uid",
+    list_transform(r.resources, lambda x: {'uid': x.uid, 'name': x.name, 'type': x.type, 'region': x.region}) AS "resources",
     [json_merge_patch(doc, '{"raw_data":null}')::VARCHAR]           AS entity_texts,
     raw_data                                                        AS "*"
 FROM (

@@ -4,7 +4,7 @@
 SELECT
     moment                                                          AS "time",
     time_fault(moment, 'time')                                      AS reject,
-    class                                                           AS class_uid,
+    CASE WHEN class > 0 THEN class ELSE 0 END                       AS class_uid,
     CASE
         WHEN class = 3002 THEN coalesce(MAP {'4634': 2, '4647': 2, '4779': 2, '4768': 3, '4769': 4, '4770': 5, '4771': 6, '4672': 99}[w.EventID], 1)
         WHEN class = 3001 THEN coalesce(MAP {'4720': 1, '4722': 2, '4723': 3, '4724': 4, '4725': 5, '4726': 6, '4740': 9, '4767': 12}[w.EventID], 99)
