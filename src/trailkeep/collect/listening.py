@@ -10,9 +10,7 @@ import sys
 from dataclasses import dataclass
 from ipaddress import IPv6Address, ip_address
 from pathlib import Path
-from typing import Annotated, Any
-
-from pydantic import AfterValidator
+from typing import Any
 
 _BACKLOG = 256
 _UDP_BUFFER = 8 << 20
@@ -36,14 +34,6 @@ def host_port(text: str) -> tuple[str, int]:
     if not colon or not host or not port.isdecimal() or not 0 < int(port) < 65536:
         raise ValueError(f"{text!r} is no address; write 192.0.2.7:514, [2001:db8::7]:514 or 0.0.0.0:514")
     return host.removeprefix("[").removesuffix("]"), int(port)
-
-
-def _checked(text: str) -> str:
-    host_port(text)
-    return text
-
-
-Address = Annotated[str, AfterValidator(_checked)]
 
 
 def listen(address: str, kind: socket.SocketKind = socket.SOCK_STREAM) -> socket.socket:

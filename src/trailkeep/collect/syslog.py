@@ -18,10 +18,10 @@ from pathlib import Path
 from typing import Any, Literal
 
 import msgspec
-from pydantic import Field, IPvAnyNetwork, model_validator
+from pydantic import Field, IPvAnyNetwork, field_validator, model_validator
 
 from trailkeep.collect.collector import CollectorConfig, Context
-from trailkeep.collect.listening import Address, Certificates, Connection, listen, lost, plain_address
+from trailkeep.collect.listening import Certificates, Connection, host_port, listen, lost, plain_address
 from trailkeep.collect.relp import Session
 from trailkeep.collect.spool import Origin, Spool, SpoolFull
 from trailkeep.collect.syslog_frames import CUT, Frames, Message, message
@@ -39,11 +39,11 @@ class Syslog(CollectorConfig):
     """Syslog that senders push: UDP, TCP, TLS with certificates on both sides, RELP."""
 
     type: Literal["syslog"]
-    udp: list[Address] = Field(default_factory=list, description="addresses to listen on, such as 0.0.0.0:514")
-    tcp: list[Address] = Field(default_factory=list, description="as `udp`, for TCP")
-    tls: list[Address] = Field(default_factory=list, description="as `udp`, for TLS; the usual port is 6514")
-    relp: list[Address] = Field(default_factory=list, description="as `udp`, for RELP of rsyslog")
-    relp_tls: list[Address] = Field(default_factory=list, description="as `udp`, for RELP over TLS")
+    udp: list[str] = Field(default_factory=list, description="addresses to listen on, such as 0.0.0.0:514")
+    tcp: list[str] = Field(default_factory=list, description="as `udp`, for TCP")
+    tls: list[str] = Field(default_factory=list, description="as `udp`, for TLS; the usual port is 6514")
+    relp: list[str] = Field(default_factory=list, description="as `udp`, for RELP of rsyslog")
+    relp_tls: list[str] = Field(default_factory=list, description="as `udp`, for RELP over TLS")
     senders: list[IPvAnyNetwork] = Field(
         default_factory=list, description="networks that may send without a certificate; `udp` needs them"
     )
@@ -53,6 +53,13 @@ class Syslog(CollectorConfig):
     max_message_kb: int = Field(default=64, ge=1, le=16384, description="what is longer is cut and marked")
     udp_per_second: int = Field(default=5000, ge=1, description="most messages of a sender over UDP; more are dropped")
     max_connections: int = Field(default=1000, ge=1)
+
+    @field_validator("udp", "tcp", "tls", "relp", "relp_tls")
+    @classmethod
+    def _are_addresses(cls, addresses: list[str]) -> list[str]:
+        for each in addresses:
+            host_port(each)
+        return addresses
 
     @model_validator(mode="after")
     def _is_whole(self) -> "Syslog":
