@@ -13,17 +13,18 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from multiprocessing import get_context
 from multiprocessing.process import BaseProcess
-from typing import Any
+from typing import Any, ClassVar
 from uuid import uuid4
 
 from sqlalchemy.exc import DBAPIError
 
-from trailkeep.audit import OWN, Watch
+from trailkeep.audit import Watch
 from trailkeep.collect.aws import Aws
-from trailkeep.collect.collector import Context
+from trailkeep.collect.collector import CollectorConfig, Context
 from trailkeep.collect.config import CollectConfig
 from trailkeep.collect.feed import Delivery, Fate, Feed
 from trailkeep.collect.health import Health
+from trailkeep.collect.spool import Spool
 from trailkeep.core.failpoint import failpoint
 from trailkeep.ingest import recover, store, windows_of
 from trailkeep.lake.commit import Batch, intend
@@ -72,28 +73,39 @@ class Collection:
         self._say = say
         self._delay = delay
         self._feed = Feed(limit=int(config.commit.megabytes * 2 * 2**20))
+        self._once, self._confirmed = once, confirmed
         before = {row["name"]: row for row in collector_rows(self._home.state)}
         self._contexts = {
-            name: Context(
-                name=name,
-                feed=self._feed,
-                health=Health(name, each.type, **_counts(before.get(name, {}))),
-                aws=Aws(config.accounts, config.aws_endpoint),
-                kept=KeptProgress(self._home.state),
-                spool=self._home.spool / name,
-                stop=self.stop,
-                once=once,
-                say=say,
-                spool_limit=config.spool_mb << 20,
-                confirmed=confirmed,
-                delay=delay,
-            )
+            name: self._context(name, each, before.get(name, {}))
             for name, each in config.collect.items()
             if each.enabled and (only is None or name in only)
         }
-        self._watch = Watch(self._home, self._feed, config.silence, self._home.spool / OWN)
+        self._watch = Watch(self._home, self._feed, config.silence, self._home.spool / "own")
         self._care: BaseProcess | None = None
         self._since_care = 0
+
+    def _context(self, name: str, collector: CollectorConfig, before: Mapping[str, Any]) -> Context:
+        folder = self._home.spool / ("received" if collector.receives else "fetched") / name
+        return Context(
+            name=name,
+            feed=self._feed,
+            health=Health(name, collector.type, **_counts(before)),
+            aws=Aws(self._config.accounts, self._config.aws_endpoint),
+            kept=KeptProgress(self._home.state),
+            spool=folder,
+            stop=self.stop,
+            once=self._once,
+            say=self._say,
+            spool_limit=self._config.spool_mb << 20,
+            confirmed=self._confirmed,
+            delay=self._delay,
+        )
+
+    def _orphans(self) -> list[Context]:
+        """Receivers that run no longer, or under another name, and left what was acknowledged."""
+        folders = sorted((self._home.spool / "received").glob("*/*.jsonl"))
+        names = dict.fromkeys(path.parent.name for path in folders)
+        return [self._context(name, _Gone(type="gone"), {}) for name in names if name not in self._contexts]
 
     def run(self) -> Collected:
         """Collect until `stop` is set, or until every collector has come to its end."""
@@ -102,6 +114,9 @@ class Collection:
         threads = [
             threading.Thread(target=self._collect, args=(name,), name=name, daemon=True) for name in self._contexts
         ]
+        for orphan in self._orphans():
+            self._say(f"{orphan.name}: is no receiver that runs now; what it acknowledged is stored first")
+            threads.append(threading.Thread(target=_hand_over, args=(orphan,), name=orphan.name, daemon=True))
         with self._home.writer() as writer:
             worker = Worker(self._settings)
             for thread in threads:
@@ -166,9 +181,12 @@ class Collection:
                     fates = self._commit(worker, writer, deliveries, refuse=f"cannot be stored: {reason}")
                     break
             self._say(reason)
+            if self.stop.is_set():  # whoever fetched it will do so again, and what was pushed stays in its spool
+                fates = {each.file.key: "failed" for each in deliveries if each.file}
+                break
             for name in self._contexts.keys() & {each.collector for each in deliveries}:
                 self._contexts[name].health.waiting(reason)
-            time.sleep(delay)
+            self.stop.wait(delay)
             delay = min(2 * delay, 60 * self._delay)
         failpoint("collect.settle.before")
         for delivery in deliveries:
@@ -194,7 +212,16 @@ class Collection:
         try:
             intend(self._home, batch_id, writer, [file.key for file in files], progress)
             outcome = worker.refuse(batch_id, files, refuse) if refuse else worker.run(batch_id, 0, files)
+            if outcome.failed:
+                raise _UnreadError(dict(outcome.failed))
             batch = store(self._settings, batch_id, [outcome])
+        except _UnreadError as error:  # their positions must not move, so they leave the batch
+            abandon(self._home, batch_id)
+            for key, reason in error.reasons.items():
+                self._say(f"{key}: {reason}")
+            rest = [each for each in deliveries if not (each.file and each.file.key in error.reasons)]
+            fates = self._commit(worker, writer, rest, refuse) if rest else {}
+            return fates | dict.fromkeys(error.reasons, "failed")
         except BaseException:
             with suppress(OSError, DBAPIError):  # or the next start does it
                 abandon(self._home, batch_id)
@@ -206,9 +233,7 @@ class Collection:
         self.report.counts["commits"] += 1
         self._since_care += 1
         self._count(batch, deliveries)
-        for key, reason in outcome.failed:
-            self._say(f"{key}: {reason}")
-        return {key: "failed" for key, _ in outcome.failed}
+        return {}
 
     def _count(self, batch: Batch, deliveries: list[Delivery]) -> None:
         files = {each.file.key for each in deliveries if each.file}
@@ -233,12 +258,36 @@ class Collection:
         that are expired stay for an hour, for readers that still use them.
         """
         if self.report.counts["commits"] % _COMMITS_UNTIL_EXPIRY == 0:
-            expire_snapshots(self._home, datetime.now(UTC))
+            try:
+                expire_snapshots(self._home, datetime.now(UTC))
+            except (OSError, DBAPIError) as error:
+                self._say(f"snapshots cannot be expired now: {error}")
+        if self._care and self._care.exitcode:
+            self._say("the care for the lake failed; run `trailkeep compact` to see why")
+            self._care = None
         if self._since_care < self._config.commit.maintenance_every or (self._care and self._care.is_alive()):
             return
         self._since_care = 0
         self._care = get_context("spawn").Process(target=_compact, args=(self._home,), daemon=True)
         self._care.start()
+
+
+class _Gone(CollectorConfig):
+    """A receiver of which nobody says any more of what type it is."""
+
+    receives: ClassVar[bool] = True
+
+
+class _UnreadError(Exception):
+    """Files that could not be read from this machine, with the reasons."""
+
+    def __init__(self, reasons: dict[str, str]) -> None:
+        self.reasons = reasons
+        super().__init__(f"{len(reasons)} files cannot be read")
+
+
+def _hand_over(context: Context) -> None:
+    Spool(context).close()
 
 
 def _counts(row: Mapping[str, Any]) -> dict[str, Any]:

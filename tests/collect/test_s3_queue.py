@@ -79,7 +79,7 @@ def test_from_bucket_to_lake(
     }
     shown = trailkeep("status", "--home", lake)
     assert "1 piece: not recognised" in shown.err
-    assert not list((lake / "spool" / "trail").iterdir())
+    assert not list((lake / "spool" / "fetched" / "trail").iterdir())
     again = collect(config(queue))
     assert (again.code, picture(lake)) == (0, found)
 

@@ -190,7 +190,7 @@ def test_kills(tmp_path: Path) -> None:
     settings: dict[str, Any] = {"type": "syslog", "senders": ["127.0.0.1"]}
     settings |= {way: [f"127.0.0.1:{port}"] for way, port in ports.items()}
     config.write_text(json.dumps({"rules": [str(rules)], "collect": {"syslog": settings}}))
-    spool = lake / "spool/syslog"
+    spool = lake / "spool/received/syslog"
     receiver = Receiver(settings, spool)
     tcp = [Tcp(ports["tcp"], numbers, stop) for _ in range(SENDERS)]
     relp = Relp(ports["relp"], numbers, stop)
@@ -243,7 +243,7 @@ def test_rsyslog_over_relp_loses_nothing(tmp_path: Path, tmp_path_factory: pytes
     """Every line is an event of the lake."""
     peers.rsyslog(tmp_path_factory.getbasetemp().parent)
     port, rng, lake, config = peers.free_port(), random.Random(SEED), tmp_path / "lake", tmp_path / "trailkeep.yaml"
-    settings, spool = {"type": "syslog", "relp": [f"127.0.0.1:{port}"]}, lake / "spool/syslog"
+    settings, spool = {"type": "syslog", "relp": [f"127.0.0.1:{port}"]}, lake / "spool/received/syslog"
     create_home(lake)
     config.write_text(json.dumps({"rules": [], "collect": {"syslog": settings}}))
     receiver = Receiver(settings, spool)

@@ -65,4 +65,4 @@ def test_kills(tmp_path: Path) -> None:
     print(f"\n{KILLS} ends, {count:,} lines, {len(list(log.parent.iterdir()))} files, {len(found.objects)} objects")
     assert len(found.objects) > KILLS
     assert Counter(uid for uid, _ in found.events.elements()) == Counter(map(event_uid, range(count)))
-    assert not found.quarantine and not list((lake / "spool/app").iterdir())
+    assert not found.quarantine and not list((lake / "spool/fetched/app").iterdir())

@@ -4,7 +4,7 @@ import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, ClassVar, Protocol
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -86,6 +86,9 @@ class CollectorConfig(BaseModel):
     """What all collectors may be told. Each type adds its own."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
+
+    receives: ClassVar[bool] = False
+    """Whether senders push to it: what waits in its folder is then nowhere else."""
 
     type: str
     enabled: bool = True

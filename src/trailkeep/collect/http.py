@@ -8,7 +8,7 @@ import threading
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import replace
-from typing import Literal, TypeVar
+from typing import ClassVar, Literal, TypeVar
 
 from pydantic import Field
 from starlette.applications import Starlette
@@ -19,7 +19,7 @@ from starlette.routing import Route
 from uvicorn import Config, Server
 
 from trailkeep.collect.collector import Context
-from trailkeep.collect.listening import Address, listen
+from trailkeep.collect.listening import listen
 from trailkeep.collect.push.firehose import Firehose
 from trailkeep.collect.push.hec import HEALTHY, UNHEALTHY, AckNumbers, HecAcks, HecEvents, HecRaw
 from trailkeep.collect.push.jsonl import JsonLines
@@ -42,8 +42,10 @@ _Result = TypeVar("_Result")
 class HttpReceiver(ReceiverConfig):
     """Logs pushed over HTTP."""
 
+    receives: ClassVar[bool] = True
+
     type: Literal["http"]
-    listen: Address = Field(default="127.0.0.1:8088", description="address and port")
+    listen: str = Field(default="127.0.0.1:8088", description="address and port")
     in_flight_mb: float = Field(default=256, gt=0, description="most megabytes of requests that are read at a time")
 
     def serve(self, context: Context, senders: Senders, spool: Spool) -> None:

@@ -5,14 +5,13 @@ sender to come again.
 """
 
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 import grpc
 from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsServiceResponse
 from pydantic import Field
 
 from trailkeep.collect.collector import Context
-from trailkeep.collect.listening import Address
 from trailkeep.collect.push.otlp import CODES, records_of, status_of
 from trailkeep.collect.push.receiver import BUSY_SECONDS, ReceiverConfig, Tls
 from trailkeep.collect.push.senders import Refused, Senders, token_of
@@ -32,8 +31,10 @@ _SUCCESS: bytes = ExportLogsServiceResponse().SerializeToString()
 class OtlpGrpcReceiver(ReceiverConfig):
     """Logs pushed by OTLP over gRPC."""
 
+    receives: ClassVar[bool] = True
+
     type: Literal["otlp_grpc"]
-    listen: Address = Field(default="127.0.0.1:4317", description="address and port")
+    listen: str = Field(default="127.0.0.1:4317", description="address and port")
     max_mb: float = Field(default=16, gt=0, le=1024, description="largest request, unpacked")
 
     def serve(self, context: Context, senders: Senders, spool: Spool) -> None:

@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from ipaddress import ip_address
 from itertools import groupby
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 import msgspec
 from pydantic import Field, IPvAnyNetwork, field_validator, model_validator
@@ -37,6 +37,8 @@ _ENCODE = msgspec.json.Encoder().encode
 
 class Syslog(CollectorConfig):
     """Syslog that senders push: UDP, TCP, TLS with certificates on both sides, RELP."""
+
+    receives: ClassVar[bool] = True
 
     type: Literal["syslog"]
     udp: list[str] = Field(default_factory=list, description="addresses to listen on, such as 0.0.0.0:514")

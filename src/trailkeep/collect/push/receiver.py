@@ -9,7 +9,7 @@ from pathlib import Path
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from trailkeep.collect.collector import CollectorConfig, Context
-from trailkeep.collect.listening import Address, host_port
+from trailkeep.collect.listening import host_port
 from trailkeep.collect.push.senders import Sender, Senders
 from trailkeep.collect.spool import Spool
 from trailkeep.core.errors import UsageError
@@ -63,10 +63,16 @@ class Tls(BaseModel):
 class ReceiverConfig(CollectorConfig):
     """A receiver that listens for senders with tokens."""
 
-    listen: Address = Field(description="address and port")
+    listen: str = Field(description="address and port")
     tls: Tls | None = None
     senders: dict[str, Sender] = Field(min_length=1)
     max_mb: float = Field(default=64, gt=0, le=1024, description="largest body, unpacked")
+
+    @field_validator("listen")
+    @classmethod
+    def _address(cls, value: str) -> str:
+        host_port(value)
+        return value
 
     @field_validator("senders")
     @classmethod
