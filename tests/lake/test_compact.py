@@ -8,6 +8,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from pyiceberg.utils.concurrent import ExecutorFactory
 
 from tests.lake import lakes
 from tests.lake.lakes import completes, contents, expected, ingest, killed_at, start
@@ -93,6 +94,13 @@ def test_compacted_files_have_field_ids_and_statistics(tmp_path: Path) -> None:
         assert ids["batch_id"] in file.upper_bounds
     named = table.scan(row_filter="event_name = 'CreateUser'").to_arrow()
     assert 0 < len(named) < 9 * lakes.RECORDS
+
+
+def test_one_thread_looks_at_manifests(tmp_path: Path) -> None:
+    """With more, PyIceberg misses files of an overwrite now and then."""
+    lakes.ingest(tmp_path, ["a"])
+    events_table(create_home(tmp_path))
+    assert ExecutorFactory.max_workers() == 1
 
 
 def test_nothing_to_do_the_second_time(tmp_path: Path) -> None:

@@ -1,6 +1,7 @@
 """A lake's home in, its Iceberg tables out, created on first use."""
 
 import logging
+import os
 from typing import TYPE_CHECKING
 
 import pyarrow as pa
@@ -74,6 +75,9 @@ def events_arrow_schema(table: Table) -> pa.Schema:
 def _catalog(home: Home, *, create: bool = False) -> SqlCatalog:
     # raw_data and its digest have no statistics on purpose; the library would warn of it for every file.
     logging.getLogger("pyiceberg.io.pyarrow").setLevel(logging.ERROR)
+    # Its threads share one evaluator of manifests, which keeps what it looks at in itself (PyIceberg 0.12,
+    # expressions/visitors.py, _ManifestEvalVisitor.eval): with more than one, an overwrite sporadically misses files.
+    os.environ["PYICEBERG_MAX_WORKERS"] = "1"
     # The warehouse is a path, not a URI: the library would take the %20 of a URI for part of a folder's name.
     return SqlCatalog(
         "trailkeep",
