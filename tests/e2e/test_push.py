@@ -183,7 +183,6 @@ def test_firehose_of_an_emulator(service: Service) -> None:
     )
 
 
-@pytest.mark.skipif(find_spec("rotel") is None, reason="rotel, a collector for OpenTelemetry, is not installed")
 @pytest.mark.parametrize("protocol", ["http", "grpc"])
 def test_a_collector_between(service: Service, protocol: str) -> None:
     spec = find_spec("rotel")
