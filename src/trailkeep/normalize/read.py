@@ -20,7 +20,7 @@ from trailkeep.normalize.decompress import decompress
 from trailkeep.normalize.envelopes import is_envelope
 from trailkeep.normalize.family import family
 from trailkeep.normalize.family import split as split_lines
-from trailkeep.normalize.formats import csv_rows, parquet
+from trailkeep.normalize.formats import csv_rows, parquet, w3c_rows
 from trailkeep.normalize.formats.delimited import Lines, first_lines, names_only, read_delimited, read_lines
 from trailkeep.normalize.formats.json_records import is_utf8, marks, read_json, top_fields
 from trailkeep.normalize.formats.json_salvage import JsonRecords
@@ -207,7 +207,7 @@ def _text(obj: _Object) -> list[ObjectRecords]:
         return [_json(obj, _split(obj))]  # damaged at its very beginning
     if source is None:
         rows = _csv(obj)
-        return [rows] if rows else _lines(obj) or [obj.unknown(recognise.seen(obj.plain))]
+        return [rows] if rows else _lines(obj) or [_w3c(obj) or obj.unknown(recognise.seen(obj.plain))]
     lines = read_delimited(obj.plain, header, lambda line: header_source(line) is source, cut=not obj.whole)
     return [_of_lines(obj, source, lines)]
 
@@ -221,6 +221,17 @@ def _csv(obj: _Object) -> ObjectRecords | None:
     if source is None:
         return None
     rows = csv_rows.read_csv(obj.plain, names, as_lines, cut=not obj.whole)
+    if not rows.chunks and not rows.bad:
+        return replace(obj.empty, source=source.name)
+    return replace(obj.events(source.name, rows.chunks, rows.bad), escaped=rows.escaped)
+
+
+def _w3c(obj: _Object) -> ObjectRecords | None:
+    """The lines under `#Fields:`, as JSON records of the source that these fields are of; None without one."""
+    source = recognise.by_fields(w3c_rows.field_names(obj.plain), obj.candidates("json"))
+    if source is None:
+        return None
+    rows = w3c_rows.read_w3c(obj.plain, cut=not obj.whole)
     if not rows.chunks and not rows.bad:
         return replace(obj.empty, source=source.name)
     return replace(obj.events(source.name, rows.chunks, rows.bad), escaped=rows.escaped)
