@@ -3,12 +3,15 @@
 import gzip
 import hashlib
 import json
+from collections.abc import Mapping
 from typing import Any
 
 import pytest
 
 from tests.normalize.events import LINE, event_json
 from tests.normalize.test_envelopes import read, rows, text64, watch
+from trailkeep.core.source import Source
+from trailkeep.normalize.read import read_objects
 from trailkeep.normalize.wraps import kpl
 
 __all__ = ["read"]
@@ -180,3 +183,11 @@ def test_malformed_aggregated_records(message: bytes, reason: str) -> None:
 @pytest.mark.parametrize("body", [{"stringValue": 5}, {"arrayValue": []}, {"intValue": "x"}, {"bytesValue": "?"}])
 def test_malformed_otlp_is_kept(read: Any, body: Any) -> None:
     assert "an envelope of otlp that cannot be opened" in read(otlp(body))[0].reason
+
+
+def test_a_message_with_line_ends_is_one_record(sources: Mapping[str, Source]) -> None:
+    text = "<14>Nov 17 08:00:00 web-1 app[7]: first\n second\n third"
+    line = json.dumps({"trailkeep": {"protocol": "syslog", "received": "2026-11-17T08:00:01Z"}, "record": text})
+    (read,) = read_objects(f"{line}\n{line}\n".encode(), "spool", sources, limit=10**6)
+    assert (read.source, read.count, read.bad) == ("syslog", 2, [])
+    assert read.chunks[0].raw[0].as_py() == text

@@ -119,7 +119,7 @@ class Source(BaseModel):
     @property
     def whole_line(self) -> str:
         """Of format lines: the pattern, to be searched for in a line."""
-        return f"^(?:{_line_pattern(self.syslog, self.pattern or '')})$"
+        return f"^(?s:{_line_pattern(self.syslog, self.pattern or '')})$"
 
     @cached_property
     def filled(self) -> str:

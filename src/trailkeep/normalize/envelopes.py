@@ -56,6 +56,7 @@ class _Known(NamedTuple):
     depth: int = 0
     around: Around | None = None
     kind: Kind | None = None
+    whole: bool = False
 
     def message(self, data: Slice, fault: str = "", fields: Fields | None = None) -> Message:
         return Message(data, _ENCODE(self.facts).decode() if self.facts else None, fault, self.around, fields or {})
@@ -66,7 +67,7 @@ class _Known(NamedTuple):
         if kind.name:
             facts["wraps"] = [*self.facts.get("wraps", ()), kind.name]
         around = self.around if part.around is None else Around(kind.name, part.around)
-        return _Known(facts, self.depth + 1, around, part.kind)
+        return _Known(facts, self.depth + 1, around, part.kind, part.whole)
 
 
 _NOTHING = _Known({})
@@ -125,12 +126,12 @@ class Unwrapper:
             yield from self._text(plain.data, known)
 
     def _text(self, data: bytes, known: _Known) -> Iterator[Message]:
-        """The records in text; with something `around` it, text that is no JSON is a single record."""
+        """The records in text; with something `around` it, or whole, text that is no JSON is a single record."""
         if fields := _fields(data):
             yield from self._object(data.strip(), fields, known)
         elif _is_json(data):
             yield from self._json(data, known)
-        elif known.around is not None:
+        elif known.around is not None or known.whole:
             yield known.message(data.rstrip(b"\r\n"), "a line with NUL bytes" if b"\0" in data else "")
         else:
             for line in data.splitlines():

@@ -21,13 +21,14 @@ class Part(NamedTuple):
     """Something wrapped: JSON (Raw), text (str) or bytes that may be compressed, and what the wrap says of it.
 
     `around`: the event that it is a part of, a record itself where what is wrapped is of no known source. `kind`: as
-    what to open it, where its fields alone would not tell.
+    what to open it, where its fields alone would not tell. `whole`: text in it is one record, line ends and all.
     """
 
     data: msgspec.Raw | str | bytes
     facts: Facts | None = None
     around: Slice | None = None
     kind: "Kind | None" = None
+    whole: bool = False
 
 
 Open = Callable[[Slice, Fields], Iterator[Part]]

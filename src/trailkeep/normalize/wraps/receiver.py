@@ -18,7 +18,7 @@ _FACTS = msgspec.json.Decoder(Facts)
 def _spooled(record: Slice, fields: Fields) -> Iterator[Part]:
     facts, what = _said(bytes(fields["trailkeep"])), fields["record"]
     is_hec = facts.get("protocol") == "hec" and begins(what, b"{")
-    yield Part(content(what), facts, kind=_HEC if is_hec else None)
+    yield Part(content(what), facts, kind=_HEC if is_hec else None, whole=True)
 
 
 @lru_cache(maxsize=16)
