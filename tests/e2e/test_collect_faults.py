@@ -163,7 +163,8 @@ def end(process: "subprocess.Popen[str]", lake: Path, rng: random.Random, at_ste
     where = "at a random moment"
     while time.monotonic() < started + patience:
         if process.poll() is not None:
-            return "at a step" if process.returncode == -9 and at_step else f"ended: {process.communicate()}"
+            said = process.communicate()
+            return "at a step" if process.returncode == -9 and at_step else f"ended: {said}"
         if not at_step and batches(lake) - before:
             where = "at work"
             time.sleep(rng.uniform(0, 0.4))

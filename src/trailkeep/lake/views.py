@@ -1,6 +1,7 @@
 """A lake and its sources in, views over the events table out: what `trailkeep sql` can select from.
 
-`events`, `signals`, one view for each OCSF class under its name, and one for each source under its name.
+`events`, `signals`, one view for each OCSF class under its name, and one for each source under its name. A class view
+is of those sources that are in the lake, for to plan it over all that there are takes many seconds.
 """
 
 from collections.abc import Callable, Collection, Mapping
@@ -38,15 +39,18 @@ def register_views(
     con: Connection, home: Home, sources: Mapping[str, Source], names: Collection[str] | None = None
 ) -> None:
     """Make the views on `con`: all, or those named; `events` always, as the lake is now."""
-    events = exp.select("*").from_(iceberg_table(current_snapshot(home).events))
-    _create(con, EVENTS, events)
-    for name, build in _views(sources).items():
+    snapshot = current_snapshot(home)
+    _create(con, EVENTS, exp.select("*").from_(iceberg_table(snapshot.events)))
+    for name, build in _views(sources, {file.span.source for file in snapshot.files}).items():
         if name != EVENTS and (names is None or name.lower() in names):
             _create(con, name, build())
 
 
-def _views(sources: Mapping[str, Source]) -> dict[str, Callable[[], exp.Expr]]:
-    """View name -> its query, built when it is needed: that takes longer than most queries."""
+def _views(sources: Mapping[str, Source], present: Collection[str] = ()) -> dict[str, Callable[[], exp.Expr]]:
+    """View name -> its query, built when it is needed: that takes longer than most queries.
+
+    `present`: the sources that are in the lake; a class of which none is has the columns that all would give it.
+    """
     views: dict[str, Callable[[], exp.Expr]] = {
         EVENTS: lambda: exp.select("*").from_(EVENTS),
         "signals": _signals,
@@ -54,7 +58,8 @@ def _views(sources: Mapping[str, Source]) -> dict[str, Callable[[], exp.Expr]]:
     for uid, ocsf_class in CLASSES.items():
         makers = [source for source in sources.values() if makes(source, uid)]
         if makers or uid == FINDING:
-            views[ocsf_class.name] = partial(_of_class, makers, uid)
+            here = [source for source in makers if source.name in present]
+            views[ocsf_class.name] = partial(_of_class, here or makers, uid)
     return views | {name: partial(native_fields_select, source, EVENTS) for name, source in sources.items()}
 
 
