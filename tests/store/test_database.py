@@ -53,11 +53,8 @@ def everything(engine: Engine) -> dict[str, object]:
 def test_reopened_database_keeps_its_rows(tmp_path: Path) -> None:
     url = sqlite_url(tmp_path / "state.db")
     with open_database(url).begin() as connection:
-        connection.execute(
-            text(
-                "INSERT INTO batches (batch_id, state, writer, created, keys) VALUES ('b', 'open', 'w', '2024-01-01', '[]')"
-            )
-        )
+        columns = "batch_id, state, writer, created, keys"
+        connection.execute(text(f"INSERT INTO batches ({columns}) VALUES ('b', 'open', 'w', '2024-01-01', '[]')"))
     with reading(open_database(url)) as connection:
         assert connection.execute(text("SELECT batch_id FROM batches")).scalar() == "b"
 
