@@ -38,7 +38,8 @@ def json_records(text: str) -> Iterator[dict[str, Any]]:
             return
         text = text[end:]
         for envelope in ("Records", "records", "value", "items") if isinstance(value, dict) else ():
-            value = value.get(envelope, value) if isinstance(value, dict) else value
+            inner = value.get(envelope) if isinstance(value, dict) else None
+            value = inner if isinstance(inner, list) else value
         yield from (record for record in (value if isinstance(value, list) else [value]))
 
 

@@ -43,10 +43,11 @@ _OTHERWISE = ("end_time", "resources")
 def makes(source: Source, class_uid: int) -> bool:
     """Whether the source's mapping may make events of a class: it names the class by its number."""
     output = outputs_of(source)["class_uid"]
-    if str(class_uid) in {number.this for number in output.find_all(exp.Literal) if number.is_int}:
+    said = {number.this for number in output.find_all(exp.Literal) if number.is_int}
+    if str(class_uid) in said:
         return True
     # Where the class is worked out elsewhere in the mapping, its number stands there; 0 stands everywhere.
-    elsewhere = output.find(exp.Column) is not None and class_uid != 0
+    elsewhere = output.find(exp.Column) is not None and (class_uid != 0 or not said)
     return elsewhere and re.search(rf"\b{class_uid}\b", source.map_sql) is not None
 
 
