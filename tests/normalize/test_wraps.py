@@ -191,3 +191,14 @@ def test_a_message_with_line_ends_is_one_record(sources: Mapping[str, Source]) -
     (read,) = read_objects(f"{line}\n{line}\n".encode(), "spool", sources, limit=10**6)
     assert (read.source, read.count, read.bad) == ("syslog", 2, [])
     assert read.chunks[0].raw[0].as_py() == text
+
+
+def test_a_saved_result_of_cloudtrail_lake(sources: Mapping[str, Source]) -> None:
+    quoted = ['"' + event_json(n).decode().replace('"', '""') + '"' for n in (1, 2)]
+    for head, cells in (("eventJson", quoted), ("eventid,eventjson", [f"e{n},{q}" for n, q in enumerate(quoted)])):
+        data = "\n".join([head, *cells, ""]).encode()
+        (found,) = read_objects(gzip.compress(data), "result_1.csv.gz", sources, limit=10**6)
+        assert (found.source, found.bad) == ("aws_cloudtrail", [])
+        assert [text for text, *_ in rows(found)] == [event_json(1), event_json(2)]
+    (found,) = read_objects(b"eventJson\nnone\n", "result_2.csv", sources, limit=10**6)
+    assert (found.kind, found.count) == ("unknown", 0)

@@ -206,24 +206,30 @@ def _text(obj: _Object) -> list[ObjectRecords]:
     if source is None and obj.named and obj.named.format == "json":
         return [_json(obj, _split(obj))]  # damaged at its very beginning
     if source is None:
-        rows = _csv(obj)
-        return [rows] if rows else _lines(obj) or [_w3c(obj) or obj.unknown(recognise.seen(obj.plain))]
+        return _csv(obj) or _lines(obj) or [_w3c(obj) or obj.unknown(recognise.seen(obj.plain))]
     lines = read_delimited(obj.plain, header, lambda line: header_source(line) is source, cut=not obj.whole)
     return [_of_lines(obj, source, lines)]
 
 
-def _csv(obj: _Object) -> ObjectRecords | None:
-    """The rows of a CSV file, as JSON records or lines of the source that its header fits; None without one."""
+def _csv(obj: _Object) -> list[ObjectRecords]:
+    """The rows of a CSV file, as JSON records or lines of the source that its header fits, or as envelopes; none without
+    such a header.
+    """
     names = csv_rows.header(obj.plain)
+    if is_envelope(names):
+        rows = csv_rows.read_csv(obj.plain, names, as_lines=False, cut=not obj.whole)
+        data = b"\n".join(text.encode() for chunk in rows.chunks for text in chunk.raw.to_pylist())
+        empty = replace(obj.empty, bad=obj.empty.bad + rows.bad)
+        return _wrapped(replace(obj, plain=data, empty=empty), _split(obj, data))
     source = recognise.by_fields(names, obj.candidates("json"))
     as_lines = source is None
     source = source or recognise.by_fields(csv_rows.line_names(names), obj.candidates("delimited"))
-    if source is None:
-        return None
+    if source is None or len(names) < 2:
+        return []
     rows = csv_rows.read_csv(obj.plain, names, as_lines, cut=not obj.whole)
     if not rows.chunks and not rows.bad:
-        return replace(obj.empty, source=source.name)
-    return replace(obj.events(source.name, rows.chunks, rows.bad), escaped=rows.escaped)
+        return [replace(obj.empty, source=source.name)]
+    return [replace(obj.events(source.name, rows.chunks, rows.bad), escaped=rows.escaped)]
 
 
 def _w3c(obj: _Object) -> ObjectRecords | None:

@@ -36,10 +36,10 @@ class Rows:
 
 
 def header(data: bytes) -> list[str]:
-    """The names in the first row; none where it is no row of several different names."""
+    """The names in the first row; none where they are not all different."""
     row = next(_rows(data[:_HEADER_BYTES]), None)
     names = [] if row is None or row.fault else row.values
-    return names if len(names) > 1 and len({*names, ""}) == len(names) + 1 else []
+    return names if len({*names, ""}) == len(names) + 1 else []
 
 
 def line_names(names: list[str]) -> list[str]:

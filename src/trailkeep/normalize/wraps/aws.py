@@ -6,7 +6,19 @@ import msgspec
 
 from trailkeep.normalize.records import Slice
 from trailkeep.normalize.wraps import kpl
-from trailkeep.normalize.wraps.kind import ARRAY, FIELDS, TEXT, Facts, Fields, Kind, Open, Part, facts_of, unpacked
+from trailkeep.normalize.wraps.kind import (
+    ARRAY,
+    FIELDS,
+    TEXT,
+    Facts,
+    Fields,
+    Kind,
+    Open,
+    Part,
+    content,
+    facts_of,
+    unpacked,
+)
 
 _ROWS = msgspec.json.Decoder(list[list[dict[str, str]]])
 _LIST = msgspec.json.Decoder(list[Fields])
@@ -107,6 +119,12 @@ def _lake(record: Slice, fields: Fields) -> Iterator[Part]:
         yield Part(columns["eventjson"])
 
 
+def _lake_row(record: Slice, fields: Fields) -> Iterator[Part]:
+    """A row of a saved result of CloudTrail Lake, which is a CSV file; other columns repeat what is in the event."""
+    (name,) = {"eventJson", "eventjson"}.intersection(fields)
+    yield Part(content(fields[name]))
+
+
 def _kind(name: str, fields: str, open: Open, only: str | None = None) -> Kind:
     return Kind(name, frozenset(fields.split()), open, frozenset(only.split()) if only else None)
 
@@ -129,5 +147,7 @@ KINDS = (
     _kind("lambda", "awslogs", _logs_to_lambda),
     _kind("cloudtrail_lookup", "EventId CloudTrailEvent", _lookup),
     _kind("cloudtrail_lake", "QueryResultRows", _lake),
+    _kind("cloudtrail_lake", "eventJson", _lake_row),
+    _kind("cloudtrail_lake", "eventjson", _lake_row),
     _kind("", "Events", _list_in("Events"), f"Events {_ANSWER}"),
 )
