@@ -212,9 +212,7 @@ def _text(obj: _Object) -> list[ObjectRecords]:
 
 
 def _csv(obj: _Object) -> list[ObjectRecords]:
-    """The rows of a CSV file, as JSON records or lines of the source that its header fits, or as envelopes; none without
-    such a header.
-    """
+    """The rows of a CSV file: JSON records or lines of the source that its header fits, or envelopes; else none."""
     names = csv_rows.header(obj.plain)
     if is_envelope(names):
         rows = csv_rows.read_csv(obj.plain, names, as_lines=False, cut=not obj.whole)
