@@ -135,7 +135,8 @@ class Spool:
                 self._batches.clear()
             if batches:
                 try:
-                    segment = segment or _Segment(self._folder)
+                    if segment is None and not all(batch.id in self._known for batch in batches):
+                        segment = _Segment(self._folder)
                     self._put(segment, batches)
                     self._written()
                 except OSError as error:
@@ -149,8 +150,11 @@ class Spool:
             self._closed.append(None)
             self._changed.notify_all()
 
-    def _put(self, segment: "_Segment", batches: list[_Batch]) -> None:
-        """Write batches that are new, with one fsync, and tell those who wait. Raises OSError: nothing is written."""
+    def _put(self, segment: "_Segment | None", batches: list[_Batch]) -> None:
+        """Write batches that are new, with one fsync, and tell those who wait. Raises OSError: nothing is written.
+
+        There is a segment if any is new.
+        """
         fresh, again = [], []
         for batch in batches:
             if batch.id is not None and batch.id in self._known:
@@ -162,14 +166,15 @@ class Spool:
         ids = [batch.id for batch in fresh if batch.id is not None]
         try:
             failpoint("spool.write.before")
-            if fresh:
+            if segment and fresh:
                 segment.append([line for batch in fresh for line in batch.lines])
             failpoint("spool.write.after")
         except OSError:
             for each in ids:
                 del self._known[each]
             raise
-        segment.ids += ids
+        if segment:
+            segment.ids += ids
         while len(self._known) > KNOWN_IDS:
             del self._known[next(iter(self._known))]
         with self._changed:

@@ -153,7 +153,8 @@ def test_the_cases_are_about_something(lake: Lake) -> None:
 
 def test_each_entity_is_found_with_and_without_sightings(lake: Lake) -> None:
     for entity in sorted({e for row in lake.rows for e in row["entities"]}):
-        found = lake.search(f'entity:"{entity}"', columns=["event_uid", "object_id", "record_no"]).rows.to_pylist()
+        written = entity.replace("\\", r"\\")
+        found = lake.search(f'entity:"{written}"', columns=["event_uid", "object_id", "record_no"]).rows.to_pylist()
         assert [key(row) for row in found] == lake.naive(partial(has, entity)), entity
 
 
