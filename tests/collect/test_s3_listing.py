@@ -65,6 +65,17 @@ def test_every_layout_and_every_day_once(
         f"s3://{bucket}/hive/year={OLD.year}/month={OLD.month}/day={OLD.day}/": "done",
         f"s3://{bucket}/flat/": f"flat/{OLD}-01-02-03-E",
     }
+    listed = {s: v["objects"] for s, v in KeptProgress(open_home(lake).state).positions("trail").items() if LISTED in s}
+    assert listed == dict.fromkeys(
+        (
+            LISTED + f"s3://{bucket}/{folder}/"
+            for folder in (
+                *(f"{TRAIL}/{OLD:%Y/%m/%d}", f"{TRAIL}/{TODAY:%Y/%m/%d}", f"flow/dt={OLD}"),
+                f"hive/year={OLD.year}/month={OLD.month}/day={OLD.day}",
+            )
+        ),
+        1,
+    )
     put(aws, bucket, f"{TRAIL}/{TODAY:%Y/%m/%d}/later.json.gz", 12)
     put(aws, bucket, f"flat/{TODAY}-later", 14)
     put(aws, bucket, f"{TRAIL}/{OLD:%Y/%m/%d}/too-late.json.gz", 90)  # its day is done
