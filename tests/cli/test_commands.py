@@ -247,7 +247,7 @@ def test_signals_are_valid_detection_findings(trailkeep: Program, lake: Path) ->
     columns = json.loads(trailkeep("sql", whole, "--home", lake, "--format", "json").out)[0].keys()
     # `resources` is a stored column there, of another form.
     names = ", ".join(sorted(CLASSES[2004].attributes & columns - {"unmapped", "resources", "status_detail"}))
-    assert {"finding_info", "metadata", "time", "time_dt", "type_uid", "evidences", "severity_id"} <= columns
+    assert {"finding_info", "metadata", "time", "time_dt", "type_uid", "severity_id", "cloud"} <= columns
     query = f"SELECT {names}, rule_uid, related_event FROM detection_finding WHERE source = 'trailkeep_signal'"
     found = trailkeep("sql", query, "--home", lake, "--format", "jsonl")
     assert found.code == 0, found.err
