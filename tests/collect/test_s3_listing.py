@@ -99,6 +99,22 @@ def test_a_large_backfill_waits_for_consent(
     assert uids(tmp_path / "lake") == [event_uid(0), event_uid(1)]
 
 
+def test_what_cannot_be_had_is_given_up_once_and_tried_again_when_asked(
+    aws: Callable[[str], Any], bucket: str, collect: Collect, tmp_path: Path, trailkeep: Program
+) -> None:
+    key, small = f"{TRAIL}/{OLD:%Y/%m/%d}/big.json.gz", config(bucket, ", max_object_mb: 1")
+    aws("s3").put_object(Bucket=bucket, Key=key, Body=document(*good(2)) + b" " * (1 << 20))
+    assert collect(small).code == 0
+    url = f"s3://{bucket}/{key}"
+    assert f"given up: {url}" in trailkeep("status", "--home", tmp_path / "lake").err
+    assert "to fetch" not in collect(small).err  # its day is done, and it is not asked for again
+    assert collect(config(bucket)).code == 0
+    assert uids(tmp_path / "lake") == []
+    assert "1 object to be tried again" in collect(config(bucket), "--redrive").out
+    assert uids(tmp_path / "lake") == [event_uid(0), event_uid(1)]
+    assert f"given up: {url}: 1," not in trailkeep("status", "--home", tmp_path / "lake").err
+
+
 def test_a_bucket_that_is_not_there_is_said(aws: Callable[[str], Any], collect: Collect) -> None:
     done = collect(config("no-such-bucket-at-all"))
     assert done.code == 1

@@ -42,6 +42,10 @@ class Kept(Protocol):
         """(key, request) of what is to be tried again now, because somebody asked for it."""
         ...
 
+    def all_given_up(self, collector: str) -> set[str]:
+        """Keys of all that was given up and not fetched since."""
+        ...
+
     def settle(self, collector: str, key: str) -> None:
         """An object that was given up has been fetched."""
         ...

@@ -13,14 +13,13 @@ from typing import Any, Literal
 
 from pydantic import Field, model_validator
 
-from trailkeep.collect.aws import AwsError, described, is_about_credentials, is_gone, is_lasting
+from trailkeep.collect.aws import AwsError, described, is_about_credentials, is_lasting
 from trailkeep.collect.collector import AwsCollectorConfig, Context
 from trailkeep.collect.feed import Delivery, Fate
 from trailkeep.collect.s3_events import S3Object
-from trailkeep.collect.s3_fetch import fetch_object
+from trailkeep.collect.s3_fetch import Fetcher
 from trailkeep.collect.s3_layout import Folder, folders
 from trailkeep.collect.s3_price import Estimate
-from trailkeep.core.errors import InputError
 from trailkeep.lake.completeness import LISTED
 from trailkeep.lake.progress import Position
 
@@ -67,9 +66,8 @@ class _Listing:
         self._agreed = False
         self._range = (date.min, date.max)
         self._after: dict[str, str] = {}
-        context.spool.mkdir(parents=True, exist_ok=True)
-        for left in context.spool.iterdir():
-            left.unlink()  # fetched by a process that died: it is fetched again
+        self._given_up: set[str] = set()
+        self._fetcher = Fetcher(context, lambda _: self._client, config.max_object_mb << 20, config.tries)
 
     def today(self) -> date:
         """The day that it is, in UTC."""
@@ -118,6 +116,7 @@ class _Listing:
 
     def _fetch_new(self) -> int | None:
         """Fetch what is not in the ledger, folder by folder; returns how many objects, None where the service ends."""
+        self._fetcher.again()
         found = 0
         waiting: list[_Work] = []
         with ThreadPoolExecutor(self._config.threads, f"{self._context.name}-fetch") as pool:
@@ -161,6 +160,7 @@ class _Listing:
             first = Position(context.name, "since", since.isoformat())
             context.deliver(Delivery(context.name, None, positions=(first,)))
         self._range = since, config.until or self.today()
+        self._given_up = context.kept.all_given_up(context.name)  # asked for again only when somebody wants that
         self._after = {scope: value for scope, value in done.items() if scope.startswith("s3://")}
         for folder in folders(self._client, config.bucket, config.prefix, *self._range):
             if self._after.get(self._scope(folder)) != "done":
@@ -179,7 +179,8 @@ class _Listing:
             if folder.day is None:
                 objects = [each for each in objects if self._range[0] <= _date_of(each) <= self._range[1]]
             stored = self._context.kept.stored([each.url for each in objects])
-            yield len(objects), [each for each in objects if each.etag not in stored.get(each.url, set())]
+            fresh = [each for each in objects if each.etag not in stored.get(each.url, set())]
+            yield len(objects), [each for each in fresh if each.url not in self._given_up]
 
     def _listed(self, told: dict[str, Any]) -> S3Object:
         return S3Object(
@@ -193,38 +194,8 @@ class _Listing:
 
     def _fetch(self, wanted: S3Object, work: "_Work") -> bool:
         """Fetch and hand over one object; False: the service ends."""
-        context, config = self._context, self._config
-        request = {"bucket": wanted.bucket, "key": wanted.key, "region": wanted.region}
-        tries = 0
-        while True:
-            try:
-                file = fetch_object(self._client, wanted, context.spool, config.max_object_mb << 20)
-                break
-            except InputError as error:
-                return self._give_up(wanted, str(error), request)
-            except AwsError as error:
-                reason = f"{wanted.url}: {described(error)}"
-                tries += is_lasting(error) and not is_about_credentials(error)
-                if is_gone(error) or tries >= config.tries:
-                    return self._give_up(wanted, described(error), request)
-            except OSError as error:  # the disk is full, or the connection breaks again and again
-                reason = f"{wanted.url}: {error}"
-            if not context.wait(reason):
-                return False
-        context.went_well()
         work.begin()
-
-        def settled(fate: Fate) -> None:
-            file.path.unlink(missing_ok=True)
-            work.end(fate)
-
-        return context.deliver(Delivery(context.name, file, settled, since=wanted.time))
-
-    def _give_up(self, wanted: S3Object, reason: str, request: dict[str, Any]) -> bool:
-        """Note an object that cannot be had; the listing goes on without it."""
-        self._context.kept.give_up(self._context.name, wanted.url, reason, request)
-        self._context.health.error(f"{wanted.url}: given up: {reason}")
-        return True
+        return self._fetcher.fetch(wanted, work.end, wanted.time)
 
     def _note_last_closed(self, work: "_Work", page: list[S3Object]) -> None:
         """In a folder of no day, the last key that begins with a day that is over: a later look begins behind it."""

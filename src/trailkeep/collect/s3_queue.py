@@ -5,18 +5,17 @@ Sources: Amazon SQS Developer Guide (visibility timeout, long polling, at-least-
 
 import threading
 import time
-from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Literal
 
 from pydantic import Field
 
-from trailkeep.collect.aws import AwsError, described, is_about_credentials, is_gone, is_lasting
+from trailkeep.collect.aws import AwsError, described
 from trailkeep.collect.collector import AwsCollectorConfig, Context
-from trailkeep.collect.feed import Delivery, Fate
-from trailkeep.collect.s3_events import S3Object, objects_in
-from trailkeep.collect.s3_fetch import archived, fetch_object
+from trailkeep.collect.feed import Fate
+from trailkeep.collect.s3_events import objects_in
+from trailkeep.collect.s3_fetch import Fetcher
 from trailkeep.core.errors import InputError
 
 _QUIET = 2  # empty answers until a queue is empty: SQS asks only some of its servers at a time
@@ -66,18 +65,20 @@ class _Queue:
         self._sqs = context.aws.client("sqs", config.account, config.region)
         self._open: set[_Message] = set()
         self._lock = threading.Lock()
-        self._next_look = 0.0
-        self._folder = context.spool
-        self._folder.mkdir(parents=True, exist_ok=True)
-        for left in self._folder.iterdir():
-            left.unlink()  # fetched by a process that died: the message comes again
+        account = config.bucket_account or config.account
+        self._fetcher = Fetcher(
+            context,
+            lambda wanted: context.aws.client("s3", account, wanted.region),
+            config.max_object_mb << 20,
+            config.tries,
+        )
 
     def receive(self) -> None:
         """Receive and fetch until stopped, or with `once` until the queue is empty."""
         context, quiet = self._context, 0
         while not context.stop.is_set() and quiet < _QUIET:
             try:
-                self._again()
+                self._fetcher.again()
                 messages = self._poll()
             except AwsError as error:
                 if not context.wait(f"{self._config.queue}: {described(error)}"):
@@ -129,71 +130,7 @@ class _Queue:
         if not wanted:
             self._delete(message)
         for each in wanted:
-            self._fetch(each, message.sent, message.tries, lambda fate: self._settled(message, fate))
-
-    def _fetch(self, wanted: S3Object, since: float, tries: int, settled: Callable[[Fate], None]) -> None:
-        """Fetch and hand over one object; `settled` hears what became of it, now or after the commit."""
-        context, config = self._context, self._config
-        while True:
-            try:
-                client = context.aws.client("s3", config.bucket_account or config.account, wanted.region)
-                file = fetch_object(client, wanted, self._folder, config.max_object_mb << 20)
-                break
-            except InputError as error:
-                self._give_up(wanted, str(error))
-                return settled("given up")
-            except AwsError as error:
-                if is_gone(error) and tries > 1:
-                    self._give_up(wanted, f"not there (any more): {described(error)}")
-                    return settled("given up")
-                if (archived(error) or is_lasting(error)) and not is_about_credentials(error):
-                    context.health.error(f"{wanted.url}: {described(error)}")
-                    if tries < config.tries:
-                        return settled("failed")
-                    self._give_up(wanted, f"{described(error)}, {tries} times")
-                    return settled("given up")
-                reason = f"{wanted.url}: {described(error)}"
-            except OSError as error:  # the disk is full, or the connection breaks again and again
-                reason = f"{wanted.url}: {error}"
-            if not context.wait(reason):
-                return settled("failed")
-        context.went_well()
-
-        def after(fate: Fate) -> None:
-            file.path.unlink(missing_ok=True)
-            settled(fate)
-
-        if not context.deliver(Delivery(context.name, file, after, since=since)):
-            after("failed")
-
-    def _give_up(self, wanted: S3Object, reason: str) -> None:
-        request = {"bucket": wanted.bucket, "key": wanted.key, "region": wanted.region, "version": wanted.version}
-        self._context.kept.give_up(self._context.name, wanted.url, reason, request)
-        self._context.health.error(f"{wanted.url}: given up: {reason}")
-
-    def _again(self) -> None:
-        """Fetch what was given up and is to be tried again; looked for once a minute."""
-        context = self._context
-        with self._lock:
-            if time.monotonic() < self._next_look:
-                return
-            self._next_look = time.monotonic() + 60
-        for key, request in context.kept.given_up(context.name):
-            if "body" in request:
-                try:
-                    wanted = objects_in(request["body"])
-                except InputError as error:
-                    context.kept.give_up(context.name, key, str(error), request)
-                    continue
-            else:
-                wanted = [S3Object(**request)]
-
-            def settled(fate: Fate, key: str = key) -> None:
-                if fate == "stored":
-                    context.kept.settle(context.name, key)
-
-            for each in wanted:
-                self._fetch(each, time.time(), self._config.tries, settled)
+            self._fetcher.fetch(each, lambda fate: self._settled(message, fate), message.sent, message.tries)
 
     def _settled(self, message: _Message, fate: Fate) -> None:
         """One object of a message is stored, set aside, or not to be had now."""

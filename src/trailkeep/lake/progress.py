@@ -125,6 +125,12 @@ class KeptProgress:
         with reading(self._state) as connection:
             return [(row.key, row.request) for row in connection.execute(query)]
 
+    def all_given_up(self, collector: str) -> set[str]:
+        """Keys of all that was given up and not fetched since."""
+        query = select(given_up.c.key).where(given_up.c.collector == collector, given_up.c.state != "fetched")
+        with reading(self._state) as connection:
+            return set(connection.execute(query).scalars())
+
     def settle(self, collector: str, key: str) -> None:
         """An object that was given up has been fetched."""
         which = (given_up.c.collector == collector, given_up.c.key == key)
