@@ -6,6 +6,7 @@ First the hits by narrow columns, then the wide columns (raw_data above all) of 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
+from math import ceil
 
 import pyarrow as pa
 from sqlglot import exp
@@ -39,6 +40,7 @@ _KEY = ("time", "event_uid", "object_id", "record_no", "source")
 _NARROW = frozenset(DEFAULT_COLUMNS) | frozenset(_KEY)
 _NEWEST = ("time DESC", "event_uid", "object_id", "record_no")
 # With more times than this an engine no longer tests each row for them.
+_MAX_SCANS = 16
 _MAX_TIMES = 1_000
 
 
@@ -161,19 +163,35 @@ def _explain(snapshot: Snapshot, reads: Reads, spans: list[Span] | None, select:
 
 
 def _scans(snapshot: Snapshot, spans: list[Span] | None, where: list[exp.Expr]) -> exp.Subquery:
-    """The events in the spans that meet `where`: a scan each, as engines skip files by one range only."""
+    """The events in the spans that meet `where`: a scan each, as engines skip files by one range only.
+
+    Each scan reads the metadata anew: where there would be many, sources that begin at about the same time share one.
+    """
     scan = exp.select("*").from_(iceberg_table(snapshot.events)).where(*where)
     if spans is None:
         return scan.subquery("found")
     parts = [
         scan.copy().where(
-            exp.column("source").eq(span.source),
-            exp.column("time") >= moment(span.first),
-            exp.column("time") <= moment(span.last),
+            exp.column("source").isin(*sorted({span.source for span in together})),
+            exp.column("time") >= moment(min(span.first for span in together)),
+            exp.column("time") <= moment(max(span.last for span in together)),
         )
-        for span in spans
+        for together in _shared(spans)
     ] or [scan.where(exp.false())]
     return (exp.union(*parts, distinct=False) if len(parts) > 1 else parts[0]).subquery("found")
+
+
+def _shared(spans: list[Span]) -> list[list[Span]]:
+    """The spans of each scan. All spans of a source are in one where several share it: no event is in two scans."""
+    if len(spans) <= _MAX_SCANS:
+        return [[span] for span in spans]
+    first: dict[str, datetime] = {}
+    for span in spans:
+        first[span.source] = min(span.first, first.get(span.source, span.first))
+    order = sorted(first, key=lambda source: (first[source], source))
+    size = ceil(len(order) / _MAX_SCANS)
+    place = {source: at // size for at, source in enumerate(order)}
+    return [[span for span in spans if place[span.source] == at] for at in range(place[order[-1]] + 1)]
 
 
 def _hits(con: Connection, select: exp.Select, limit: int) -> tuple[pa.Table, bool]:
