@@ -1,11 +1,15 @@
-"""The commit loop of collectors: what it does when a disk is full, a file is gone, or a record breaks everything."""
+"""The commit loop of collectors: a full disk, a locked database, files that are gone, records that break everything."""
 
+import sqlite3
 import threading
+import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
 import pytest
+from sqlalchemy import event
 
 from tests.e2e.picture import picture
 from tests.e2e.records import document, event_uid, good
@@ -56,10 +60,12 @@ def written(folder: Path, **contents: bytes) -> list[Path]:
     return [folder / name for name in contents]
 
 
-def collection(home: Home, collectors: dict[str, CollectorConfig], say: Callable[[str], None] = print) -> Collection:
+def collection(
+    home: Home, collectors: dict[str, CollectorConfig], say: Callable[[str], None] = print, *, once: bool = True
+) -> Collection:
     settings = settings_of(home, READING, setup.matcher_of(None, dict(READING.sources)))
     config = CollectConfig(commit=Commit(seconds=0.3), collect=collectors)
-    return Collection(settings, config, once=True, say=say, delay=0.01)
+    return Collection(settings, config, once=once, say=say, delay=0.01)
 
 
 def uids(home: Home) -> list[str]:
@@ -101,6 +107,81 @@ def test_a_full_disk_is_waited_for(home: Home, tmp_path: Path, monkeypatch: pyte
     assert files.fates == {"a": "stored"}
     assert said == ["the commit waits: [Errno 28] No space left on device"] * 3
     assert uids(home) == [event_uid(0), event_uid(1)]
+
+
+@pytest.mark.parametrize("database", ["state.db", "catalog.db"])
+def test_a_locked_database_is_waited_for(home: Home, tmp_path: Path, database: str) -> None:
+    event.listen(home.state, "connect", lambda connection, _: connection.execute("PRAGMA busy_timeout=50"))
+    home.state.dispose()
+    first = Files(type="files", files=written(tmp_path / "x", a=document(*good(1))))
+    collection(home, {"f": first}).run()  # from here on there is a catalog
+    said: list[str] = []
+    other = sqlite3.connect(home.path / database, isolation_level=None, check_same_thread=False)
+
+    def say(text: str) -> None:
+        said.append(text)
+        if len(said) == 2:
+            other.execute("ROLLBACK")
+
+    class Locking(Files):
+        def run(self, context: Context) -> None:
+            other.execute("BEGIN IMMEDIATE")
+            super().run(context)
+
+    files = Locking(type="files", files=written(tmp_path / "x", b=document(*good(2, 1))))
+    collection(home, {"f": files}, say).run()
+    other.close()
+    assert files.fates == {"b": "stored"}
+    assert len(said) == 2
+    assert all("the commit waits" in text and "database is locked" in text for text in said)
+    assert uids(home) == [event_uid(n) for n in range(3)]
+    assert KeptProgress(home.state).positions("f") == {"a": 1, "b": 1}
+
+
+def test_what_is_given_up_is_kept_even_if_the_database_is_locked(home: Home, tmp_path: Path) -> None:
+    event.listen(home.state, "connect", lambda connection, _: connection.execute("PRAGMA busy_timeout=50"))
+    home.state.dispose()
+    context = _context(home, tmp_path)
+    other = sqlite3.connect(home.path / "state.db", isolation_level=None)
+    other.execute("BEGIN IMMEDIATE")
+    with ThreadPoolExecutor() as pool:
+        kept = pool.submit(context.give_up, "s3://logs/a", "not there", {"bucket": "logs"})
+        until = time.monotonic() + 30
+        while context.health.condition != "waiting":
+            assert time.monotonic() < until
+            time.sleep(0.01)
+        assert context.health.reason == "the state database cannot be written to: database is locked"
+        other.execute("ROLLBACK")
+        assert kept.result(30)
+    assert context.kept.all_given_up("old") == {"s3://logs/a"}
+    other.execute("BEGIN IMMEDIATE")
+    context.stop.set()
+    assert not context.settle("s3://logs/a")
+    other.close()
+
+
+def test_a_collector_that_a_fault_ended_begins_again(home: Home, tmp_path: Path) -> None:
+    failures = [ZeroDivisionError("x")] * 3
+    over = threading.Event()
+
+    class Failing(Files):
+        def run(self, context: Context) -> None:
+            if failures:
+                raise failures.pop()
+            super().run(context)
+            over.set()
+
+    files = Failing(type="files", files=written(tmp_path / "x", a=document(*good(2))))
+    said: list[str] = []
+    run = collection(home, {"f": files}, said.append, once=False)
+    thread = threading.Thread(target=run.run)
+    thread.start()
+    assert over.wait(60)
+    run.stop.set()
+    thread.join(60)
+    assert said == ["f: failed: ZeroDivisionError: x"] * 3
+    assert files.fates == {"a": "stored"}
+    assert run.report.failed_collectors == []
 
 
 def test_one_that_breaks_everything_goes_to_the_quarantine_alone(

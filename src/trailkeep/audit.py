@@ -6,6 +6,7 @@ commits with it says until when the source had spoken.
 
 import threading
 import time
+from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -28,12 +29,13 @@ OWN = "trailkeep"
 class Watch:
     """Looks for silent sources now and then, in a thread of its own, for it reads many days of the lake."""
 
-    def __init__(self, home: Home, feed: Feed, config: SilenceConfig, folder: Path) -> None:
+    def __init__(self, home: Home, feed: Feed, config: SilenceConfig, folder: Path, say: Callable[[str], None]) -> None:
         self._home = home
         self._feed = feed
         self._every = config.every_seconds
         self._rhythm = Rhythm(config.days, config.least_days, config.share, config.hours, config.late_hours)
         self._folder = folder
+        self._say = say
         self._thread: threading.Thread | None = None
         self._due = time.monotonic() + min(self._every, 60)
         folder.mkdir(parents=True, exist_ok=True)
@@ -44,8 +46,14 @@ class Watch:
         """Begin to look, if it is time."""
         if time.monotonic() >= self._due and not (self._thread and self._thread.is_alive()):
             self._due = time.monotonic() + self._every
-            self._thread = threading.Thread(target=self.notice, args=(datetime.now(UTC),), name=OWN, daemon=True)
+            self._thread = threading.Thread(target=self._look, name=OWN, daemon=True)
             self._thread.start()
+
+    def _look(self) -> None:
+        try:
+            self.notice(datetime.now(UTC))
+        except Exception as error:  # noqa: BLE001 the next look comes soon; that this one failed is told
+            self._say(f"silent sources could not be looked for: {type(error).__name__}: {error}")
 
     def notice(self, now: datetime) -> None:
         """Hand over an audit event for each source that fell silent since the last look."""

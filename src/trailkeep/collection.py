@@ -80,7 +80,7 @@ class Collection:
             for name, each in config.collect.items()
             if each.enabled and (only is None or name in only)
         }
-        self._watch = Watch(self._home, self._feed, config.silence, self._home.spool / "own")
+        self._watch = Watch(self._home, self._feed, config.silence, self._home.spool / "own", say)
         self._care: BaseProcess | None = None
         self._since_care = 0
 
@@ -152,13 +152,19 @@ class Collection:
         return self.report
 
     def _collect(self, name: str) -> None:
+        """Run a collector; one that a fault ended begins again, unless everything is to end anyway."""
         context = self._contexts[name]
-        try:
-            context.health.running()
-            self._config.collect[name].run(context)
-        except Exception as error:  # noqa: BLE001 one collector's fault must not end the others; it is told
-            context.health.failed(f"{type(error).__name__}: {error}")
-            self._say(f"{name}: failed: {type(error).__name__}: {error}")
+        while True:
+            try:
+                context.health.running()
+                self._config.collect[name].run(context)
+                return
+            except Exception as error:  # noqa: BLE001 one collector's fault must not end the others; it is told
+                fault = f"failed: {type(error).__name__}: {error}"
+            self._say(f"{name}: {fault}")
+            if self._once or not context.wait(fault):
+                context.health.failed(fault)
+                return
 
     def _store(self, worker: Worker, writer: str, deliveries: list[Delivery]) -> None:
         """Commit deliveries, however long that takes, and tell each its fate."""

@@ -1,5 +1,6 @@
 """An emulated AWS, one for all tests of a process; each test makes buckets and queues of its own."""
 
+import json
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -46,3 +47,15 @@ def collect(trailkeep: Program, tmp_path: Path) -> Collect:
         return trailkeep("collect", "--once", "--config", path, "--home", tmp_path / "lake", *options)
 
     return call
+
+
+@pytest.fixture
+def sources(trailkeep: Program, tmp_path: Path) -> Callable[[], dict[str, int]]:
+    """How many events of each source the folder `lake` has."""
+
+    def count() -> dict[str, int]:
+        asked = "SELECT source, count(*) AS n FROM events GROUP BY source"
+        done = trailkeep("sql", asked, "--home", tmp_path / "lake", "--format", "jsonl")
+        return {row["source"]: row["n"] for row in map(json.loads, done.out.splitlines())}
+
+    return count

@@ -1,13 +1,14 @@
 """What became of alarms: each item of their history once, with whose it is."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from tests.collect.conftest import Collect
 from tests.collect.fake_aws import OWNER, Call, FakeAws, Fault, fake_aws, paged
 from tests.collect.reading import Kept, delivered
 from trailkeep.collect.cloudwatch_alarms import CloudWatchAlarms
@@ -51,3 +52,10 @@ def test_every_item_once(fake: FakeAws, tmp_path: Path) -> None:
     assert [each["detail"]["alarmName"] for each in found] == [f"errors {number}" for number in range(150)]
     assert {(each["account"], each["detail"]["state"]["value"]) for each in found} == {(OWNER, "ALARM")}
     assert delivered(config, tmp_path, kept).lines == []
+
+
+def test_into_the_lake(fake: FakeAws, collect: Collect, sources: Callable[[], dict[str, int]]) -> None:
+    fake.answers["DescribeAlarmHistory"] = History([fake.now() - 3000, fake.now() - 2000])
+    for _ in range(2):
+        assert collect("collect:\n  a: {type: cloudwatch_alarms, settle_seconds: 0}\n").code == 0
+        assert sources() == {"aws_cloudwatch_alarm": 2}

@@ -11,11 +11,14 @@ from uuid import uuid4
 import pytest
 
 from tests.aws import REGION
+from tests.collect.conftest import Collect
 from tests.collect.reading import delivered
 from trailkeep.collect.cloudwatch_metrics import CloudWatchMetrics
 
 
-def test_points_of_the_emulator(aws: Callable[[str], Any], endpoint: str, tmp_path: Path) -> None:
+def test_points_of_the_emulator(
+    aws: Callable[[str], Any], endpoint: str, collect: Collect, sources: Callable[[], dict[str, int]], tmp_path: Path
+) -> None:
     space = f"App/{uuid4().hex}"
     start = int(time.time()) // 300 * 300 - 1800
     data = [
@@ -49,6 +52,10 @@ def test_points_of_the_emulator(aws: Callable[[str], Any], endpoint: str, tmp_pa
         {**around, "timestamp": start * 1000, "value": {"min": 1.0, "max": 3.0, "sum": 4.0, "count": 2.0}},
         {**around, "timestamp": (start + 300) * 1000, "value": {"min": 5.0, "max": 5.0, "sum": 5.0, "count": 1.0}},
     ]
+    metric = f"{{namespace: {space}, name: Errors, dimensions: {{Host: a}}}}"
+    done = collect(f"collect:\n  m: {{type: cloudwatch_metrics, regions: [{REGION}], metrics: [{metric}]}}\n")
+    assert done.code == 0, done.err
+    assert sources() == {"aws_cloudwatch_metric": 2}
 
 
 def test_windows_hold_a_bounded_number_of_points() -> None:

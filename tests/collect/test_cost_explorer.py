@@ -1,13 +1,14 @@
 """Costs: a record a day, of all accounts and services; a request that costs money is made once a day."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from tests.collect.conftest import Collect
 from tests.collect.fake_aws import Call, FakeAws, fake_aws, paged
 from tests.collect.reading import Kept, delivered
 from trailkeep.collect.cost_explorer import CostExplorer
@@ -39,9 +40,15 @@ def costs(call: Call) -> dict[str, Any]:
     return {"ResultsByTime": page, "GroupDefinitions": call.body["GroupBy"], **more}
 
 
-def test_once_a_day(fake: FakeAws, tmp_path: Path) -> None:
+def noon(fake: FakeAws) -> datetime:
+    """Noon of today, which it is by the clock of `fake` from now on."""
     today = datetime.fromtimestamp(fake.now(), UTC).replace(hour=12, minute=0, second=0, microsecond=0)
     fake.ahead = today.timestamp() - datetime.now(UTC).timestamp()
+    return today
+
+
+def test_once_a_day(fake: FakeAws, tmp_path: Path) -> None:
+    today = noon(fake)
     config = CostExplorer(type="cost_explorer", since=today - timedelta(days=10))
     kept = Kept()
     found = [json.loads(line) for line in delivered(config, tmp_path, kept).lines]
@@ -55,6 +62,12 @@ def test_once_a_day(fake: FakeAws, tmp_path: Path) -> None:
         assert len(delivered(config, tmp_path, kept).lines) == more
         asked += more
         assert fake.count("GetCostAndUsage") == asked
+
+
+def test_into_the_lake(fake: FakeAws, collect: Collect, sources: Callable[[], dict[str, int]]) -> None:
+    since = noon(fake).date() - timedelta(days=5)
+    assert collect(f"collect:\n  c: {{type: cost_explorer, since: {since}}}\n").code == 0
+    assert sources() == {"aws_cost_explorer": 4}  # an event a day
 
 
 def test_regions_make_no_sense() -> None:

@@ -2,7 +2,7 @@
 
 import json
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote_plus
@@ -12,9 +12,13 @@ import pytest
 
 from tests.aws import REGION
 from tests.collect.conftest import Collect
+from tests.collect.working import working
 from tests.conftest import Program
 from tests.e2e.picture import picture
 from tests.e2e.records import document, event_uid, good, packed
+from trailkeep.collect import s3_queue
+from trailkeep.collect.s3_events import S3Object, objects_in
+from trailkeep.collect.s3_queue import S3Queue
 
 Queue = tuple[str, Any]
 
@@ -101,6 +105,29 @@ def test_what_is_not_there_is_given_up_and_can_be_tried_again(
     shown = trailkeep("status", "--home", tmp_path / "lake")
     assert f"given up: s3://{bucket}/late.json" not in shown.err
     assert "no notification of S3" in shown.err  # it still is none
+
+
+def test_a_message_that_breaks_everything_is_tried_and_given_up_and_the_others_are_taken(
+    aws: Callable[[str], Any], bucket: str, queue: Queue, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def breaking(body: str) -> Iterator[S3Object]:
+        if "poison" in body:
+            raise ZeroDivisionError("nobody thought of it")
+        return objects_in(body)
+
+    monkeypatch.setattr(s3_queue, "objects_in", breaking)
+    aws("s3").put_object(Bucket=bucket, Key="a.json", Body=b'"x"')
+    send(queue, bucket, "poison")
+    send(queue, bucket, "a.json")
+    told = S3Queue(type="s3_queue", queue=queue[0], region=REGION, tries=2, threads=2)
+    said: list[str] = []
+    with working(told, tmp_path, once=True, say=said.append) as found:
+        found.wait(lambda: found.context.health.condition == "done")
+    assert found.lines == ["x"]
+    assert said == ["one: a message: ZeroDivisionError: nobody thought of it"] * 2
+    (key,) = found.context.kept.all_given_up("one")
+    assert key.startswith("sqs:")
+    assert left(queue) == 0
 
 
 def test_an_object_that_is_too_large_is_given_up(

@@ -127,7 +127,7 @@ def test_listings_are_compared_with_the_ledger(lake: Path) -> None:
 
 def test_a_silence_is_told_once_and_alerts(lake: Path, trailkeep: Program, tmp_path: Path) -> None:
     home, feed = open_home(lake), Feed(limit=1 << 20)
-    watch = Watch(home, feed, Silence(), home.spool / "trailkeep")
+    watch = Watch(home, feed, Silence(), home.spool / "trailkeep", print)
     watch.notice(NOW)
     (delivery,) = feed.take(1 << 20, 0, 0)
     assert delivery.file

@@ -11,6 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from trailkeep.collect.aws import Aws
 from trailkeep.collect.feed import Delivery, Feed
 from trailkeep.collect.health import Health
+from trailkeep.core.errors import LakeError
 
 
 class Kept(Protocol):
@@ -34,7 +35,7 @@ class Kept(Protocol):
 
     def give_up(self, collector: str, key: str, reason: str, request: Any) -> None:
         """Keep durably that an object could not be fetched; `request` (JSON) is what to ask for, should it be tried
-        again.
+        again. Raises LakeError if the state cannot be written to now.
         """
         ...
 
@@ -47,7 +48,7 @@ class Kept(Protocol):
         ...
 
     def settle(self, collector: str, key: str) -> None:
-        """An object that was given up has been fetched."""
+        """An object that was given up has been fetched. Raises LakeError if the state cannot be written to now."""
         ...
 
 
@@ -80,6 +81,27 @@ class Context:
         self.health.waiting(reason)
         self._tries += 1
         return not self.stop.wait(self.delay * min(2.0 ** (self._tries - 1), 60.0))
+
+    def give_up(self, key: str, reason: str, request: Any) -> bool:
+        """Keep durably that an object could not be fetched, however long the state is locked. False: the service ends.
+
+        `request` (JSON) is what to ask for, should it be tried again.
+        """
+        return self._keep(lambda: self.kept.give_up(self.name, key, reason, request))
+
+    def settle(self, key: str) -> bool:
+        """Keep that an object that was given up has been fetched, likewise."""
+        return self._keep(lambda: self.kept.settle(self.name, key))
+
+    def _keep(self, write: Callable[[], None]) -> bool:
+        while True:
+            try:
+                write()
+            except LakeError as error:
+                if not self.wait(str(error)):
+                    return False
+            else:
+                return True
 
     def went_well(self) -> None:
         """Something worked: the next wait is short again."""

@@ -90,19 +90,21 @@ class Fetcher:
             try:
                 wanted = objects_in(request["body"]) if "body" in request else [S3Object(**request)]
             except InputError as error:
-                context.kept.give_up(context.name, key, str(error), request)
+                context.give_up(key, str(error), request)
                 continue
 
             def settled(fate: Fate, key: str = key) -> None:
                 if fate == "stored":
-                    context.kept.settle(context.name, key)
+                    context.settle(key)
 
             for each in wanted:
                 self.fetch(each, settled, time.time(), self._tries)
 
     def _give_up(self, wanted: S3Object, reason: str, settled: Callable[[Fate], None]) -> bool:
         request = {"bucket": wanted.bucket, "key": wanted.key, "region": wanted.region, "version": wanted.version}
-        self._context.kept.give_up(self._context.name, wanted.url, reason, request)
+        if not self._context.give_up(wanted.url, reason, request):
+            settled("failed")
+            return False
         self._context.health.error(f"{wanted.url}: given up: {reason}")
         settled("given up")
         return True

@@ -91,7 +91,10 @@ class _Queue:
                 continue
             quiet = 0
             for message in messages:
-                self._take(message)
+                try:
+                    self._take(message)
+                except Exception as error:  # noqa: BLE001 one message must not end a receiver; it comes again
+                    self._fail(message, f"a message: {type(error).__name__}: {error}")
         if context.once:
             context.health.done("the queue is empty")
 
@@ -118,19 +121,30 @@ class _Queue:
 
     def _take(self, message: _Message) -> None:
         """Fetch the objects of a message and hand them over."""
-        context = self._context
         try:
             wanted = list(dict.fromkeys(objects_in(message.body)))
         except InputError as error:
-            context.kept.give_up(context.name, f"sqs:{message.receipt[:40]}", str(error), {"body": message.body})
-            context.health.error(str(error))
-            self._delete(message)
+            self._give_up(message, str(error))
             return
         message.left = len(wanted)
         if not wanted:
             self._delete(message)
         for each in wanted:
             self._fetcher.fetch(each, lambda fate: self._settled(message, fate), message.sent, message.tries)
+
+    def _fail(self, message: _Message, reason: str) -> None:
+        """Something that nobody thought of went wrong with a message."""
+        self._context.say(f"{self._context.name}: {reason}")
+        if message.tries >= self._config.tries:
+            self._give_up(message, reason)
+        else:
+            self._context.health.error(reason)
+            self._return(message)
+
+    def _give_up(self, message: _Message, reason: str) -> None:
+        self._context.health.error(reason)
+        if self._context.give_up(f"sqs:{message.receipt[:40]}", reason, {"body": message.body}):
+            self._delete(message)
 
     def _settled(self, message: _Message, fate: Fate) -> None:
         """One object of a message is stored, set aside, or not to be had now."""

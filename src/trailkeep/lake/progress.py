@@ -4,7 +4,8 @@ Positions and ids are written down with the intent of a batch and come into forc
 transaction: a crash in between moves both or neither.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime, timedelta
 from importlib import import_module
@@ -12,7 +13,9 @@ from typing import Any
 
 from sqlalchemy import Connection, Engine, delete, select, update
 from sqlalchemy import Table as SqlTable
+from sqlalchemy.exc import DBAPIError
 
+from trailkeep.core.errors import LakeError
 from trailkeep.store.database import reading, utc
 from trailkeep.store.tables import collectors, given_up, objects, positions, received
 
@@ -113,9 +116,12 @@ class KeptProgress:
             return set(connection.execute(select(received.c.id).where(received.c.collector == collector)).scalars())
 
     def give_up(self, collector: str, key: str, reason: str, request: Any) -> None:
-        """Keep durably that an object could not be fetched; `request` (JSON) is what to ask for, another time."""
+        """Keep durably that an object could not be fetched; `request` (JSON) is what to ask for, another time.
+
+        Raises LakeError if the database is locked for too long.
+        """
         row = {"collector": collector, "key": key, "reason": reason, "request": request, "state": "open"}
-        with self._state.begin() as connection:
+        with self._writing() as connection:
             _upsert(connection, given_up, [row | {"added": datetime.now(UTC)}])
 
     def given_up(self, collector: str) -> list[tuple[str, Any]]:
@@ -132,10 +138,18 @@ class KeptProgress:
             return set(connection.execute(query).scalars())
 
     def settle(self, collector: str, key: str) -> None:
-        """An object that was given up has been fetched."""
+        """An object that was given up has been fetched. Raises LakeError if the database is locked for too long."""
         which = (given_up.c.collector == collector, given_up.c.key == key)
-        with self._state.begin() as connection:
+        with self._writing() as connection:
             connection.execute(update(given_up).where(*which).values(state="fetched"))
+
+    @contextmanager
+    def _writing(self) -> Iterator[Connection]:
+        try:
+            with self._state.begin() as connection:
+                yield connection
+        except DBAPIError as error:
+            raise LakeError(f"the state database cannot be written to: {error.orig}") from error
 
 
 def record_health(state: Engine, rows: Iterable[dict[str, Any]]) -> None:
