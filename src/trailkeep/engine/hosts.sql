@@ -37,8 +37,8 @@ CREATE OR REPLACE TEMP MACRO named_time(moment) AS
     calendar_time(try_strptime(moment, '%d-%b-%Y %H:%M:%S.%f')::TIMESTAMPTZ);
 
 -- Keys and their values, lists of texts of one length, as a JSON object; a key that comes twice stands in it twice.
-CREATE OR REPLACE TEMP MACRO json_pairs(keys, texts) AS CAST('{' || array_to_string(list_transform(range(1, len(keys) + 1),
-    lambda i: to_json(keys[i])::VARCHAR || ':' || to_json(texts[i])::VARCHAR), ',') || '}' AS JSON);
+CREATE OR REPLACE TEMP MACRO json_pairs(keys, texts) AS CAST('{' || array_to_string(list_transform(list_zip(keys, texts),
+    lambda pair: to_json(pair[1])::VARCHAR || ':' || to_json(pair[2])::VARCHAR), ',') || '}' AS JSON);
 
 -- The fields of a line of the audit daemon, as a JSON object; texts in quotes keep them, so that others are known for hex.
 CREATE OR REPLACE TEMP MACRO audit_plain(line) AS regexp_replace(regexp_replace(line, '\b(old|new) (auid|ses)=', '\1-\2=', 'g'),

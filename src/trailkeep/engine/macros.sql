@@ -76,11 +76,17 @@ CREATE OR REPLACE TEMP MACRO handed_over(envelope, key_time) AS coalesce(
     epoch_ms_time(json_extract_string(envelope, '$.time')), iso_time(json_extract_string(envelope, '$.time')), key_time,
     current_timestamp);
 
+-- Such a time so many years after that of `reference`, microseconds; null where that is more than two days after it.
+CREATE OR REPLACE TEMP MACRO time_in_year(years, text, format, reference) AS make_timestamptz(nullif(least(epoch_us(
+    try_strptime((year(make_timestamp(reference)) + years) || ' ' || text, '%Y ' || format)), reference + 172_800_000_001),
+    reference + 172_800_000_001));
+
 -- A time whose text has no year -> time in UTC, or null: in the latest year that puts it no more than two days after
 -- `reference`. `format` is the rest of the text's, as strptime has it.
-CREATE OR REPLACE TEMP MACRO yearless_time(text, format, reference) AS list_filter(list_transform([1, 0, -1, -2, -3, -4],
-    lambda years: calendar_time(try_strptime((year(reference) + years) || ' ' || text || ' +0000', '%Y ' || format || ' %z'))
-), lambda moment: epoch_us(moment) <= epoch_us(reference) + 172_800_000_000)[1];
+CREATE OR REPLACE TEMP MACRO yearless_time(text, format, reference) AS coalesce(
+    time_in_year(1, text, format, epoch_us(reference)), time_in_year(0, text, format, epoch_us(reference)),
+    time_in_year(-1, text, format, epoch_us(reference)), time_in_year(-2, text, format, epoch_us(reference)),
+    time_in_year(-3, text, format, epoch_us(reference)), time_in_year(-4, text, format, epoch_us(reference)));
 
 -- `key=value key="quoted \"value\""` -> a JSON object of texts; text that is no pair is left out.
 CREATE OR REPLACE TEMP MACRO logfmt(text) AS coalesce(try(to_json(map(

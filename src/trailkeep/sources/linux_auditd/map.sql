@@ -17,7 +17,7 @@ SELECT
     CASE
         WHEN is_run THEN 1
         WHEN r.type = 'PATH' AND path IS NOT NULL
-            THEN coalesce(MAP {'CREATE': 1, 'DELETE': 4}[json_extract_string(f, '$.nametype')], 99)
+            THEN coalesce(MAP {'CREATE': 1, 'DELETE': 4}[f.nametype], 99)
         WHEN r.type IN ('ADD_GROUP', 'DEL_GROUP') AND group_name IS NOT NULL THEN CASE r.type WHEN 'ADD_GROUP' THEN 6 ELSE 5 END
         WHEN r.type IN ('USER_LOGIN', 'USER_AUTH', 'USER_START', 'LOGIN', 'ADD_USER') THEN 1
         WHEN r.type IN ('USER_END', 'USER_LOGOUT') THEN 2
@@ -29,8 +29,8 @@ SELECT
     END                                                             AS activity_id,
     coalesce(syslog_severity(r.pri), CASE WHEN starts_with(r.type, 'ANOM_') THEN 3 ELSE 1 END) AS severity_id,
     CASE
-        WHEN coalesce(json_extract_string(f, '$.res'), json_extract_string(f, '$.success')) IN ('success', 'yes', '1') THEN 1
-        WHEN coalesce(json_extract_string(f, '$.res'), json_extract_string(f, '$.success')) IN ('failed', 'no', '0') OR contains(r.message, ' denied ') THEN 2
+        WHEN coalesce(f.res, f.success) IN ('success', 'yes', '1') THEN 1
+        WHEN coalesce(f.res, f.success) IN ('failed', 'no', '0') OR contains(r.message, ' denied ') THEN 2
         ELSE 0
     END                                                             AS status_id,
     r.message                                                       AS message,
@@ -44,31 +44,31 @@ SELECT
     envelope_cloud(envelope)                                        AS "cloud.provider",
     r.type                                                          AS "metadata.event_code",
     r.serial                                                        AS "metadata.correlation_uid",
-    audit_value(json_extract_string(f, '$.op'))                                         AS status_detail,
+    audit_value(f.op)                                               AS status_detail,
     coalesce(login, CASE WHEN starts_with(r.type, 'USER_') OR starts_with(r.type, 'CRED_') THEN account END) AS principal,
     login                                                           AS "actor.user.name",
-    audit_value(json_extract_string(f, '$.auid'))                                       AS "actor.user.uid?",
-    audit_value(json_extract_string(f, '$.ses'))                                        AS "actor.session.uid",
-    audit_value(coalesce(json_extract_string(f, '$.terminal'), json_extract_string(f, '$.tty')))            AS "actor.session.terminal",
+    audit_value(f.auid)                                             AS "actor.user.uid?",
+    audit_value(f.ses)                                              AS "actor.session.uid",
+    audit_value(coalesce(f.terminal, f.tty))                        AS "actor.session.terminal",
     pid                                                             AS "actor.process.pid",
-    audit_text(json_extract_string(f, '$.exe'))                                         AS "actor.process.path",
+    audit_text(f.exe)                                               AS "actor.process.path",
     'auditd'                                                        AS "actor.app_name?",
     account                                                         AS "user.name",
     'unknown'                                                       AS "user.name?",
     group_name                                                      AS "group.name",
-    coalesce(split_part(audit_text(json_extract_string(f, '$.exe')), '/', -1), 'auditd') AS "service.name",
-    CASE WHEN is_ip(json_extract_string(f, '$.addr')) THEN json_extract_string(f, '$.addr') END             AS "src_endpoint.ip",
-    CASE WHEN NOT is_ip(json_extract_string(f, '$.hostname')) AND is_ip(json_extract_string(f, '$.addr')) THEN audit_value(json_extract_string(f, '$.hostname')) END AS "src_endpoint.domain",
+    coalesce(split_part(audit_text(f.exe), '/', -1), 'auditd')      AS "service.name",
+    CASE WHEN is_ip(f.addr) THEN f.addr END                         AS "src_endpoint.ip",
+    CASE WHEN NOT is_ip(f.hostname) AND is_ip(f.addr) THEN audit_value(f.hostname) END AS "src_endpoint.domain",
     pid                                                             AS "process.pid",
     r.serial                                                        AS "process.uid?",
-    audit_text(json_extract_string(f, '$.comm'))                                        AS "process.name",
-    audit_text(json_extract_string(f, '$.exe'))                                         AS "process.path",
-    coalesce(arguments, audit_text(json_extract_string(f, '$.cmd')))                    AS "process.cmd_line",
-    audit_text(json_extract_string(f, '$.cwd'))                                         AS "process.working_directory",
-    TRY_CAST(json_extract_string(f, '$.ppid') AS INTEGER)                               AS "process.parent_process.pid",
+    audit_text(f.comm)                                              AS "process.name",
+    audit_text(f.exe)                                               AS "process.path",
+    coalesce(arguments, audit_text(f.cmd))                          AS "process.cmd_line",
+    audit_text(f.cwd)                                               AS "process.working_directory",
+    TRY_CAST(f.ppid AS INTEGER)                                     AS "process.parent_process.pid",
     path                                                            AS "file.path",
     coalesce(nullif(split_part(path, '/', -1), ''), path)           AS "file.name",
-    CASE WHEN path IS NULL THEN NULL WHEN json_extract_string(f, '$.mode') LIKE '0100%' THEN 1 WHEN json_extract_string(f, '$.mode') LIKE '040%' THEN 2 ELSE 0 END AS "file.type_id",
+    CASE WHEN path IS NULL THEN NULL WHEN f.mode LIKE '0100%' THEN 1 WHEN f.mode LIKE '040%' THEN 2 ELSE 0 END AS "file.type_id",
     'unknown'                                                       AS "device.hostname?",
     0                                                               AS "device.type_id?",
     coalesce(r.node, r.host)                                        AS "device.hostname",
@@ -84,15 +84,19 @@ FROM (
     SELECT
         *,
         epoch_time(r.epoch) AS moment,
-        coalesce(audit_text(json_extract_string(f, '$.acct')), audit_value(json_extract_string(f, '$.ID'))) AS account,
-        audit_text(coalesce(json_extract_string(f, '$.grp'), json_extract_string(f, '$.acct'))) AS group_name,
-        audit_value(json_extract_string(f, '$.AUID')) AS login,
-        TRY_CAST(json_extract_string(f, '$.pid') AS INTEGER) AS pid,
-        audit_text(json_extract_string(f, '$.name')) AS path,
+        coalesce(audit_text(f.acct), audit_value(json_extract_string(pairs, '$.ID'))) AS account,
+        audit_text(coalesce(f.grp, f.acct)) AS group_name,
+        audit_value(json_extract_string(pairs, '$.AUID')) AS login,
+        TRY_CAST(f.pid AS INTEGER) AS pid,
+        audit_text(f.name) AS path,
         CASE WHEN r.type = 'EXECVE' THEN array_to_string(
             list_transform(regexp_extract_all(r.message, ' a\d+=("[^"]*"|\S+)', 1), lambda word: audit_text(word)), ' ') END AS arguments,
-        r.type IN ('EXECVE', 'USER_CMD') OR r.type = 'SYSCALL' AND coalesce(json_extract_string(f, '$.SYSCALL'),
-            json_extract_string(f, '$.arch') || json_extract_string(f, '$.syscall'))
+        r.type IN ('EXECVE', 'USER_CMD') OR r.type = 'SYSCALL' AND coalesce(json_extract_string(pairs, '$.SYSCALL'),
+            f.arch || f.syscall)
             IN ('execve', 'execveat', '"execve"', 'c000003e59', 'c000003e322', '4000000311', 'c00000b7221') AS is_run
-    FROM (SELECT *, audit_fields(r.message) AS f FROM records)
+    FROM (
+        SELECT *, json_transform(pairs, '{"acct":"VARCHAR","addr":"VARCHAR","arch":"VARCHAR","auid":"VARCHAR","cmd":"VARCHAR","comm":"VARCHAR","cwd":"VARCHAR","exe":"VARCHAR","grp":"VARCHAR","hostname":"VARCHAR","mode":"VARCHAR",'
+            || '"name":"VARCHAR","nametype":"VARCHAR","op":"VARCHAR","pid":"VARCHAR","ppid":"VARCHAR","res":"VARCHAR","ses":"VARCHAR","success":"VARCHAR","syscall":"VARCHAR","terminal":"VARCHAR","tty":"VARCHAR"}') AS f
+        FROM (SELECT *, audit_fields(r.message) AS pairs FROM records)
+    )
 )
