@@ -26,7 +26,7 @@ from trailkeep.collect.feed import Delivery, Fate, Feed
 from trailkeep.collect.health import Health
 from trailkeep.collect.spool import Spool
 from trailkeep.core.failpoint import failpoint
-from trailkeep.ingest import recover, store, windows_of
+from trailkeep.ingest import recover, store
 from trailkeep.lake.commit import Batch, intend
 from trailkeep.lake.compact import compact
 from trailkeep.lake.expire import expire_snapshots
@@ -109,8 +109,7 @@ class Collection:
 
     def run(self) -> Collected:
         """Collect until `stop` is set, or until every collector has come to its end."""
-        windows = windows_of(self._settings.matcher)
-        self.report.counts["recovered"] = recover(self._home, windows)
+        self.report.counts["recovered"] = recover(self._home, self._settings.matcher)
         threads = [
             threading.Thread(target=self._collect, args=(name,), name=name, daemon=True) for name in self._contexts
         ]

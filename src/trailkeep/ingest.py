@@ -10,9 +10,11 @@ from uuid import uuid4
 
 import pyarrow as pa
 
-from trailkeep.alert.derive import derive, read_signals
+from trailkeep.alert.derive import Signal, derive, read_signals, withdraw
 from trailkeep.collect.files import LogFile, shares, split
 from trailkeep.core.failpoint import failpoint
+from trailkeep.detect.correlate import Hit, correlate, given_of
+from trailkeep.detect.correlations import silent
 from trailkeep.detect.match import Matcher
 from trailkeep.lake.commit import Batch, commit, intend
 from trailkeep.lake.entries import ObjectEntry
@@ -62,7 +64,7 @@ def ingest(
 ) -> Report:
     """Store `files`. `progress` is told how many files were dealt with, batch by batch."""
     home, report = settings.home, Report()
-    report.recovered = recover(home, windows_of(settings.matcher))
+    report.recovered = recover(home, settings.matcher)
     with home.writer() as writer, open_pool(partial(Worker, settings), workers) as submit:
         pending: deque[tuple[_Pending, int]] = deque()
         for group in split(files, batch_bytes):
@@ -78,11 +80,11 @@ def ingest(
     return report
 
 
-def recover(home: Home, windows: dict[str, int]) -> int:
+def recover(home: Home, matcher: Matcher) -> int:
     """Finish or forget what killed writers left behind; returns how many batches were finished."""
     unalerted = reconcile(home)
     for batch_id in unalerted:
-        _alert(home, batch_id, [signals_of(home, batch_id)], windows)
+        _alert(home, batch_id, [signals_of(home, batch_id)], matcher)
     return len(unalerted)
 
 
@@ -113,20 +115,30 @@ def _finish(
 def store(settings: Settings, batch_id: str, outcomes: list[Outcome]) -> Batch:
     """Commit the shards of a batch and derive its alerts."""
     batch = commit(settings.home, batch_id, [outcome.shard for outcome in outcomes])
-    _alert(settings.home, batch_id, batch.signals, windows_of(settings.matcher))
+    _alert(settings.home, batch_id, batch.signals, settings.matcher)
     return batch
 
 
-def windows_of(matcher: Matcher) -> dict[str, int]:
-    """Seconds within which signals of a rule about one subject belong together, by rule id."""
-    return {rule.id: rule.window for rule in matcher.rules}
-
-
-def _alert(home: Home, batch_id: str, signals: list[pa.Table], windows: dict[str, int]) -> None:
+def _alert(home: Home, batch_id: str, signals: list[pa.Table], matcher: Matcher) -> None:
     """Derive the alerts of a committed batch and mark it done, in one transaction."""
-    rows = [signal for table in signals for signal in read_signals(table)]
+    now = datetime.now(UTC)
+    quiet = silent(matcher.correlations)
+    windows = {rule.id: rule.window for rule in matcher.rules}
+    windows |= {one.id: one.timespan for one in matcher.correlations}
+    rows = [signal for table in signals for signal in read_signals(table) if signal.rule_uid not in quiet]
+    given = given_of(signals, matcher.needed)
     failpoint("alerts.before")
     with home.state.begin() as connection:
-        derive(connection, rows, windows, datetime.now(UTC))
+        if matcher.correlations:
+            changes = correlate(connection, given, matcher.correlations, now)
+            withdraw(connection, changes.lost, now)
+            rows += map(_as_signal, changes.gained)
+        derive(connection, rows, windows, now)
         mark_done(connection, batch_id)
     failpoint("alerts.after")
+
+
+def _as_signal(hit: Hit) -> Signal:
+    one, values = hit.correlation, [value if value is not None else "none" for value in hit.group]
+    subject, kind = (", ".join(values), "group") if values else ("everything", "none")
+    return Signal(one.id, one.title, one.level, subject, kind, hit.time, hit.event, *hit.facts)

@@ -100,7 +100,8 @@ class Worker:
         matches = matcher.match(self.connection, events, source, natives)
         if not len(matches):
             return None
-        return make_signals(events, matches, matcher.rules)
+        values = matcher.values(self.connection, events, matches, source)
+        return make_signals(events, matches, matcher.rules, values)
 
 
 class ShardMaker:
@@ -200,8 +201,14 @@ class ShardMaker:
             self._write(events.drop_columns([c for c in events.column_names if c.startswith("$")]))
             if signals is not None:
                 self._write(signals)
-                self._shard.signals.append(signals.drop_columns(["raw_data"]))
+                self._shard.signals.append(self._without_records(signals))
         self._events, self._bytes = {}, 0
+
+    def _without_records(self, signals: pa.Table) -> pa.Table:
+        """The signals, without the record of those that no correlation is about."""
+        about = pc.is_in(signals["rule_uid"], pa.array(list(self._worker.settings.matcher.needed), pa.string()))
+        kept = pc.if_else(about, signals["raw_data"], pa.scalar(None, pa.string()))
+        return signals.set_column(signals.column_names.index("raw_data"), "raw_data", kept)
 
     def _write(self, table: pa.Table) -> None:
         if not len(table):

@@ -13,7 +13,7 @@ import pyarrow as pa
 
 from trailkeep.core.errors import InputError
 from trailkeep.core.fetched import Fetched
-from trailkeep.ingest import recover, store, windows_of
+from trailkeep.ingest import recover, store
 from trailkeep.intake import Intake, Reading, raw_table
 from trailkeep.lake.commit import intend
 from trailkeep.lake.entries import QuarantineEntry
@@ -37,7 +37,7 @@ def retry(settings: Settings) -> Retried:
     """Try every open piece once more."""
     home = settings.home
     with home.only_one("retry"), home.writer() as writer:
-        recover(home, windows_of(settings.matcher))
+        recover(home, settings.matcher)
         pieces = open_pieces(home.state)
         if not pieces:
             return Retried(0, 0)

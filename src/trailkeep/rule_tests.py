@@ -7,7 +7,7 @@ import pyarrow as pa
 
 from trailkeep.core.source import Source
 from trailkeep.detect.match import Matcher
-from trailkeep.detect.rules import Rule
+from trailkeep.detect.rule import Rule
 from trailkeep.engine.duckdb import connect
 from trailkeep.normalize.mapping import RAW, Mapper
 

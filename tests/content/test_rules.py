@@ -12,7 +12,8 @@ import yaml
 
 from trailkeep.core.source import load_sources
 from trailkeep.detect.match import Matcher
-from trailkeep.detect.rules import Rule, load_rules
+from trailkeep.detect.rule import Rule
+from trailkeep.detect.rules import load_rules
 from trailkeep.engine.duckdb import connect
 from trailkeep.normalize.mapping import RAW, Mapper
 from trailkeep.rule_tests import Result, run_tests

@@ -10,7 +10,7 @@ import pyarrow as pa
 from trailkeep.core.source import Source, load_sources
 from trailkeep.detect.fields import native, native_sql, predicate, resolve
 from trailkeep.detect.match import Matcher
-from trailkeep.detect.rules import Rule
+from trailkeep.detect.rule import Rule
 from trailkeep.detect.sigma.document import parse_file
 from trailkeep.detect.tree import Pair, leaves
 from trailkeep.engine.duckdb import connect

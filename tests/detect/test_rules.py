@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from trailkeep.detect.rules import Rule, RuleTest, load_rules
+from trailkeep.detect.rule import Rule, RuleTest
+from trailkeep.detect.rules import load_rules
 from trailkeep.detect.tree import And, Not, Null, Or, Test
 
 GOOD = """\

@@ -14,7 +14,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 import pyarrow as pa
-from sqlalchemy import Connection, bindparam, func, insert, select, update
+from sqlalchemy import Connection, bindparam, delete, func, insert, select, update
 
 from trailkeep.core.levels import level_of
 from trailkeep.store.database import utc
@@ -80,6 +80,31 @@ def derive(connection: Connection, signals: Iterable[Signal], windows: Mapping[s
     if changed:
         _write(connection, changed, now)
     return len(fresh)
+
+
+def withdraw(connection: Connection, lost: Iterable[tuple[str, str]], now: datetime) -> None:
+    """Take (rule, event) pairs out of their alerts: late signals showed that they are none.
+
+    An alert that has no event left is closed. One that is closed by a person keeps what it had.
+    """
+    touched: set[int] = set()
+    for rule, event in lost:
+        which = (alert_events.c.rule_uid == rule, alert_events.c.event_uid == event)
+        query = select(alerts.c.id).join(alert_events, alert_events.c.alert_id == alerts.c.id)
+        found = connection.execute(query.where(*which, alerts.c.status != "closed")).scalar()
+        if found is not None:
+            connection.execute(delete(alert_events).where(*which))
+            touched.add(found)
+    for which_alert in touched:
+        times = select(func.min(alert_events.c.time), func.max(alert_events.c.time))
+        first, last = connection.execute(times.where(alert_events.c.alert_id == which_alert)).one()
+        change = update(alerts).where(alerts.c.id == which_alert)
+        if first is not None:
+            connection.execute(change.values(first_time=utc(first), last_time=utc(last), updated=now))
+            continue
+        connection.execute(change.values(status="closed", updated=now))
+        step = {"alert_id": which_alert, "time": now, "who": "trailkeep", "action": "closed"}
+        connection.execute(insert(alert_history), step | {"why": "signals that came late show that it did not happen"})
 
 
 def _subject(principal: str | None, src_ip: str | None, account_uid: str | None) -> tuple[str, str]:

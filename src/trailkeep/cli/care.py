@@ -151,7 +151,7 @@ def compact(
 
         print(f"{counted(rebuild(adopt_home(home)), 'commit')} written into the ledger anew")
     lake = open_home(home)
-    recover(lake, {rule.id: rule.window for rule in setup.rules_of(rules).rules})
+    recover(lake, setup.matcher_of(setup.rules_of(rules), {}))
     done = compact_lake(lake, lambda: datetime.now(UTC), grace=timedelta(minutes=grace_minutes))
     print(
         f"{counted(done.merged, 'file')} merged into {done.written:,} ({counted(done.rows, 'row')}); "

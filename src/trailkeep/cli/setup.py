@@ -25,14 +25,14 @@ def reading_of(sources: list[Path] | None, source: str | None, limit_mb: int) ->
 def rules_of(paths: list[Path] | None) -> RulePack:
     """The rules at `paths`, or those shipped; faults are told on stderr and disable only their own rule."""
     pack = load_rules(existing(paths) or [SHIPPED_RULES], cache=cache())
-    for fault in (*pack.faults, *pack.skipped):
+    for fault in pack.faults:
         print(f"rule left out: {fault}", file=sys.stderr)
     return pack
 
 
 def matcher_of(pack: RulePack | None, sources: dict[str, Source]) -> Matcher:
     """A matcher of the pack's rules for these sources."""
-    return Matcher(pack.rules if pack else (), sources)
+    return Matcher(pack.rules, sources, pack.correlations) if pack else Matcher((), sources)
 
 
 def cache() -> Path:

@@ -1,15 +1,18 @@
 """Rules and a batch of events in; who matched what out, as object_id, record_no and the number of the rule."""
 
 from collections.abc import Collection, Mapping, Sequence
+from functools import cached_property
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from trailkeep.core.source import Source
 from trailkeep.detect.batch import MATCHES, Batch
+from trailkeep.detect.correlations import needed_fields
 from trailkeep.detect.fields import RAW, column_name, native, predicate, quoted
 from trailkeep.detect.plan import Plan
-from trailkeep.detect.rules import Rule
+from trailkeep.detect.rule import Correlation, Rule
+from trailkeep.detect.values import values_of
 from trailkeep.detect.witness import witness
 from trailkeep.engine.duckdb import Connection, connect
 
@@ -19,13 +22,22 @@ BATCH_ROWS = 50_000
 class Matcher:
     """Matches `rules` on events of `sources`. Pickling leaves behind what it remembers between batches."""
 
-    def __init__(self, rules: Sequence[Rule], sources: Mapping[str, Source]) -> None:
+    def __init__(
+        self, rules: Sequence[Rule], sources: Mapping[str, Source], correlations: Sequence[Correlation] = ()
+    ) -> None:
+        """`correlations` are about signals of the rules: `values` gives what they need of events."""
         self.rules = tuple(rules)
+        self.correlations = tuple(correlations)
         self.sources = dict(sources)
         self._plans: dict[str, Plan] = {}
 
-    def __reduce__(self) -> tuple[type["Matcher"], tuple[tuple[Rule, ...], dict[str, Source]]]:
-        return Matcher, (self.rules, self.sources)
+    def __reduce__(self) -> tuple[type["Matcher"], tuple[tuple[Rule, ...], dict[str, Source], tuple[Correlation, ...]]]:
+        return Matcher, (self.rules, self.sources, self.correlations)
+
+    @cached_property
+    def needed(self) -> Mapping[str, tuple[str, ...]]:
+        """Rule id -> fields of its events that correlations read."""
+        return needed_fields(self.correlations)
 
     def match(
         self, con: Connection, events: pa.Table | str, source_name: str, available_natives: Collection[str]
@@ -55,6 +67,10 @@ class Matcher:
                 found.append(part.set_column(3, "row", pc.add(part["row"], start)))
                 start += len(batch)
         return pa.concat_tables(found)
+
+    def values(self, con: Connection, events: pa.Table, matches: pa.Table, source_name: str) -> pa.Array:
+        """For each of `matches` the values that correlations need of its event, as values_of gives them."""
+        return values_of(con, events, matches, self.rules, self.needed, self.sources[source_name])
 
     def columns(self, source_name: str) -> frozenset[str]:
         """The columns that `match` reads of events of this source: stored ones, and "$<top>" for natives."""

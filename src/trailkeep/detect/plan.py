@@ -15,7 +15,7 @@ from trailkeep.core.columns import MAPPED
 from trailkeep.core.source import Source
 from trailkeep.detect.fields import ANY_KEY, RAW, Field, pair, resolve
 from trailkeep.detect.masks import Mask, simplified
-from trailkeep.detect.rules import Rule
+from trailkeep.detect.rule import Rule
 from trailkeep.detect.tree import TEXT, And, Node, Not, Null, Or, Pair, Test, fold, plain
 from trailkeep.detect.vocabulary import Vocabulary
 from trailkeep.detect.witness import event_names

@@ -1,4 +1,4 @@
-"""Files and folders of Sigma YAML in, a `RulePack` out: usable rules, faults with file and line, what is skipped."""
+"""Files and folders of Sigma YAML in, a `RulePack` out: usable rules and correlations, faults with file and line."""
 
 import dataclasses
 import hashlib
@@ -6,61 +6,36 @@ import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeVar
 
 import msgspec
 
 from trailkeep.core.errors import Fault
-from trailkeep.detect.tree import Node
+from trailkeep.detect.correlations import filtered, resolve
+from trailkeep.detect.rule import Correlation, Filter, Rule
 
-COMPILER = 3
+_One = TypeVar("_One", Rule, Correlation)
+COMPILER = 4
 """Raised whenever the same rule text yields another tree."""
 
 
 @dataclass(frozen=True)
-class RuleTest:
-    """An inline test: whether the rule must match at least one of `events`, raw records as text."""
-
-    name: str
-    match: bool
-    events: tuple[str, ...]
-
-
-@dataclass(frozen=True)
-class Rule:
-    """A Sigma rule: what people read about it, where it applies, and the tree of its tests."""
-
-    id: str
-    title: str
-    level: str
-    description: str
-    tags: tuple[str, ...]
-    falsepositives: tuple[str, ...]
-    runbook: str
-    window: int
-    """Seconds within which signals of this rule about one principal belong to one alert."""
-    logsource: dict[str, str]
-    detection: Node
-    tests: tuple[RuleTest, ...]
-    content_hash: str
-    path: Path
-    line: int
-
-    def applies_to(self, logsource: Mapping[str, str]) -> bool:
-        """Whether every part of the rule's logsource is the same in that of a source."""
-        return all(logsource.get(key, "").lower() == value.lower() for key, value in self.logsource.items())
-
-
-@dataclass(frozen=True)
 class RuleFile:
-    """What one file holds. `skipped` are documents that Sigma knows and Trailkeep does not run yet."""
+    """What one file holds; references between its parts are as they are written there."""
 
-    rules: tuple[Rule, ...]
-    faults: tuple[Fault, ...]
-    skipped: tuple[Fault, ...]
+    rules: tuple[Rule, ...] = ()
+    correlations: tuple[Correlation, ...] = ()
+    filters: tuple[Filter, ...] = ()
+    faults: tuple[Fault, ...] = ()
 
 
-class RulePack(RuleFile):
-    """What all files hold together; ids are unique."""
+@dataclass(frozen=True)
+class RulePack:
+    """What all files hold together: ids are unique, correlations refer by id, filters are part of their rules."""
+
+    rules: tuple[Rule, ...] = ()
+    correlations: tuple[Correlation, ...] = ()
+    faults: tuple[Fault, ...] = ()
 
 
 def load_rules(
@@ -71,14 +46,26 @@ def load_rules(
     `cache` is a folder for parsed rules, found again by their content; `placeholders` are values for `|expand`.
     """
     files = [_load_file(file, cache, placeholders or {}) for file in _files(paths)]
-    rules: dict[str, Rule] = {}
     faults = [fault for file in files for fault in file.faults]
-    for rule in (rule for file in files for rule in file.rules):
-        first = rules.setdefault(rule.id, rule)
-        if first is not rule:
-            reason = f"id {rule.id} is taken by {first.path}:{first.line}; give this rule an id of its own"
-            faults.append(Fault(rule.path, rule.line, reason))
-    return RulePack(tuple(rules.values()), tuple(faults), tuple(note for file in files for note in file.skipped))
+    taken: dict[str, Rule | Correlation] = {}
+    rules, again = _unique([rule for file in files for rule in file.rules], taken)
+    correlations, again_too = _unique([one for file in files for one in file.correlations], taken)
+    rules, unused = filtered(rules, [each for file in files for each in file.filters])
+    resolved, unresolved = resolve(correlations, rules)
+    return RulePack(tuple(rules), resolved, (*faults, *again, *again_too, *unused, *unresolved))
+
+
+def _unique(given: list[_One], taken: dict[str, Rule | Correlation]) -> tuple[list[_One], list[Fault]]:
+    """Those whose id is not `taken`, which it is from now on, and faults of the others."""
+    kept, faults = [], []
+    for one in given:
+        first = taken.setdefault(one.id, one)
+        if first is one:
+            kept.append(one)
+        else:
+            reason = f"id {one.id} is taken by {first.path}:{first.line}; give this one an id of its own"
+            faults.append(Fault(one.path, one.line, reason))
+    return kept, faults
 
 
 def _files(paths: Iterable[Path]) -> list[Path]:
@@ -93,7 +80,7 @@ def _load_file(file: Path, cache: Path | None, placeholders: Mapping[str, Sequen
     try:
         data = file.read_bytes()
     except OSError as error:
-        return RuleFile((), (Fault(file, 1, f"cannot be read: {error.strerror}"),), ())
+        return RuleFile(faults=(Fault(file, 1, f"cannot be read: {error.strerror}"),))
     if cache is None:
         return _parse(data, file, placeholders)
     key = hashlib.sha256(json.dumps([COMPILER, placeholders], default=list).encode() + data).hexdigest()
@@ -120,6 +107,7 @@ def _at(loaded: RuleFile, file: Path) -> RuleFile:
     """What was cached under another name, as if read from `file`."""
     return RuleFile(
         tuple(dataclasses.replace(rule, path=file) for rule in loaded.rules),
+        tuple(dataclasses.replace(one, path=file) for one in loaded.correlations),
+        tuple(dataclasses.replace(one, path=file) for one in loaded.filters),
         tuple(dataclasses.replace(fault, file=file) for fault in loaded.faults),
-        tuple(dataclasses.replace(note, file=file) for note in loaded.skipped),
     )

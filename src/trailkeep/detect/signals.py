@@ -11,7 +11,7 @@ import pyarrow as pa
 
 from trailkeep.core.columns import SIGNAL_SOURCE
 from trailkeep.core.levels import severity_of
-from trailkeep.detect.rules import Rule
+from trailkeep.detect.rule import Rule
 
 # What a signal has of its event, under the same name; `event_uid` is its own.
 _COPIED = (
@@ -32,17 +32,23 @@ _ESCAPED = {code: f"\\u{code:04X}" for code in range(0x20)} | {
 }
 
 
-def make_signals(events: pa.Table, matches: pa.Table, rules: Sequence[Rule]) -> pa.Table:
-    """One row for each of `matches` on `events`: `row` is an index into `events`, `rule` one into `rules`."""
+def make_signals(
+    events: pa.Table, matches: pa.Table, rules: Sequence[Rule], values: pa.Array | None = None
+) -> pa.Table:
+    """One row for each of `matches` on `events`: `row` is an index into `events`, `rule` one into `rules`.
+
+    `values`: for each match JSON of fields that correlations need of its event, or null.
+    """
     names = [name for name in (*_COPIED, "event_uid", "source") if name in events.column_names]
     used = {number: _facts(rules[number]) for number in set(matches["rule"].to_pylist())}
     uids = pa.array([used[number].uid for number in matches["rule"].to_pylist()], pa.string())
     found = events.select(names).take(matches["row"])
     found = found.set_column(names.index("object_id"), "object_id", matches["object_id"])
     found = found.append_column("rule", matches["rule"]).append_column("uid", uids)
+    found = found.append_column("values", pa.nulls(len(matches), pa.string()) if values is None else values)
     found = found.sort_by([(name, "ascending") for name in ("object_id", "record_no", "uid")])
     facts = [used[number] for number in found["rule"].to_pylist()]
-    keys = [found[name].to_pylist() for name in ("source", "event_uid", "object_id", "record_no")]
+    keys = [found[name].to_pylist() for name in ("source", "event_uid", "object_id", "record_no", "values")]
     ids = [_hash(f"{rule.uid}:{event}").hex()[:32] for rule, event in zip(facts, keys[1], strict=True)]
     raw = [_raw(rule, *key) for rule, *key in zip(facts, *keys, strict=True)]
     columns = {name: found[name] for name in _COPIED if name in names} | {
@@ -80,9 +86,10 @@ def _facts(rule: Rule) -> _Facts:
     return _Facts(rule.id, rule.title, severity_of(rule.level), f'{{{head},"tags":[{tags}]')
 
 
-def _raw(rule: _Facts, source: str, event: str, object_id: str, record_no: int) -> str:
+def _raw(rule: _Facts, source: str, event: str, object_id: str, record_no: int, values: str | None) -> str:
     names = f'"source":{spelled(source)},"event":{spelled(event)},"object":{spelled(object_id)}'
-    return f'{rule.head},{names},"record":{record_no}}}'
+    fields = f',"fields":{values}' if values else ""
+    return f'{rule.head},{names},"record":{record_no}{fields}}}'
 
 
 def spelled(text: str) -> str:

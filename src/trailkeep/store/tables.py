@@ -135,6 +135,28 @@ quarantine = Table(
     Index("quarantine_by_state", "state"),
 )
 
+# Signals as correlations see them; `data` is JSON of values, `flags` whether one is a hit (1) and a start (2).
+correlated = Table(
+    "correlated",
+    metadata,
+    Column("correlation", String(80), primary_key=True),
+    Column("grp", Text, primary_key=True),
+    Column("time", BigInteger, primary_key=True),  # microseconds since 1970
+    Column("event", Text, primary_key=True),
+    Column("rule", Text, primary_key=True),
+    Column("data", Text, nullable=False),
+    Column("flags", Integer, nullable=False),
+    Column("expires", DateTime(timezone=True), nullable=False),
+    Column("event_name", Text),
+    Column("account_uid", Text),
+    Column("region", Text),
+    Column("src_ip", Text),
+    Column("object_id", String(32), nullable=False),
+    Column("record_no", BigInteger, nullable=False),
+    Index("correlated_by_expiry", "expires"),
+    sqlite_with_rowid=False,
+)
+
 alerts = Table(
     "alerts",
     metadata,

@@ -9,13 +9,16 @@ import json
 import re
 import uuid
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar
 
 import yaml
 
 from trailkeep.core.errors import Fault
-from trailkeep.detect.rules import Rule, RuleFile, RuleTest
+from trailkeep.detect.rule import Correlation, Filter, Rule, RuleTest
+from trailkeep.detect.rules import RuleFile
+from trailkeep.detect.sigma.correlation import CorrelationError, parse_correlation
 from trailkeep.detect.sigma.parse import DetectionError, parse_detection
 
 LEVELS = ("informational", "low", "medium", "high", "critical")
@@ -49,40 +52,47 @@ class _Invalid(Exception):
 
 
 def parse_file(data: bytes, file: Path, placeholders: Mapping[str, Sequence[str]]) -> RuleFile:
-    """The rules, faults and skipped documents of `file`, whose content is `data`."""
+    """What `file`, whose content is `data`, holds, and its faults."""
     rules: list[Rule] = []
+    correlations: list[Correlation] = []
+    filters: list[Filter] = []
     faults: list[Fault] = []
-    skipped: list[Fault] = []
     try:
         text = data.decode("utf-8-sig")
         loader = _Loader(text)
         while loader.check_node():
             node = loader.get_node()
             line = node.start_mark.line + 1
+            kind = "rule"
             try:
-                kind = _kind(node)
-                if kind != "rule":
-                    skipped.append(Fault(file, line, f"{kind}s are not supported yet"))
-                    continue
-                content = text[node.start_mark.index : node.end_mark.index]
-                rules.append(_rule(_construct(loader, node), content, placeholders, file, line))
+                kind, place = _kind(node), _Place(text[node.start_mark.index : node.end_mark.index], file, line)
+                given = _construct(loader, node)
+                if kind == "correlation":
+                    correlations.append(_correlation(given, place))
+                elif kind == "filter":
+                    filters.append(_filter(given, placeholders, place))
+                else:
+                    rules.append(_rule(given, placeholders, place))
             except _Invalid as error:
                 faults.append(Fault(file, _line(node, error.path), str(error)))
             except DetectionError as error:
-                faults.append(Fault(file, _line(node, ("detection", *error.path)), str(error)))
+                key = "filter" if kind == "filter" else "detection"
+                faults.append(Fault(file, _line(node, (key, *error.path)), str(error)))
+            except CorrelationError as error:
+                faults.append(Fault(file, _line(node, ("correlation", *error.path)), str(error)))
     except yaml.MarkedYAMLError as error:
         line = error.problem_mark.line + 1 if error.problem_mark else 1
         faults.append(Fault(file, line, f"not valid YAML: {error.problem}"))
     except (yaml.YAMLError, UnicodeDecodeError) as error:
         faults.append(Fault(file, 1, f"not valid YAML: {error}"))
-    return RuleFile(tuple(rules), tuple(faults), tuple(skipped))
+    return RuleFile(tuple(rules), tuple(correlations), tuple(filters), tuple(faults))
 
 
 def _kind(node: yaml.Node) -> str:
     keys = {key.value for key, _ in node.value} if isinstance(node, yaml.MappingNode) else set()
     if "correlation" in keys:
-        return "correlation rule"
-    return "Sigma filter" if "filter" in keys and "detection" not in keys else "rule"
+        return "correlation"
+    return "filter" if "filter" in keys and "detection" not in keys else "rule"
 
 
 def _construct(loader: Any, node: yaml.Node) -> dict[str, Any]:
@@ -91,7 +101,7 @@ def _construct(loader: Any, node: yaml.Node) -> dict[str, Any]:
         raise _Invalid("a rule is a map with title, logsource and detection")
     _refuse_repeated_keys(node)
     for key, value in node.value:
-        if key.value == "detection":
+        if key.value in ("detection", "filter"):
             _numbers_to_text(value)
     rule: dict[str, Any] = loader.construct_document(node)
     return rule
@@ -137,31 +147,72 @@ def _line(node: yaml.Node, path: Sequence[str]) -> int:
     return line
 
 
-def _rule(
-    rule: Mapping[str, Any], content: str, placeholders: Mapping[str, Sequence[str]], file: Path, line: int
-) -> Rule:
+@dataclass(frozen=True)
+class _Place:
+    """The text of a document, and where it is."""
+
+    content: str
+    file: Path
+    line: int
+
+    def members(self) -> dict[str, Any]:
+        return {
+            "content_hash": hashlib.sha256(self.content.encode()).hexdigest(),
+            "path": self.file,
+            "line": self.line,
+        }
+
+
+def _rule(rule: Mapping[str, Any], placeholders: Mapping[str, Sequence[str]], place: _Place) -> Rule:
+    return Rule(
+        **_about(rule),
+        window=_window(_text(rule, "window") or "60m"),
+        logsource=_logsource(rule.get("logsource")),
+        detection=parse_detection(rule.get("detection"), placeholders),
+        **place.members(),
+    )
+
+
+def _correlation(rule: Mapping[str, Any], place: _Place) -> Correlation:
+    return Correlation(**_about(rule), **parse_correlation(rule.get("correlation")), **place.members())
+
+
+def _filter(rule: Mapping[str, Any], placeholders: Mapping[str, Sequence[str]], place: _Place) -> Filter:
+    title, detection = _text(rule, "title"), rule["filter"]
+    if not isinstance(detection, dict):
+        raise _Invalid("filter must be a map with rules, selections and a condition", "filter")
+    rules = _texts(detection, "rules")
+    if "rules" not in detection:
+        raise _Invalid("filter needs rules: ids or names of rules, or any", "filter")
+    return Filter(
+        id=_text(rule, "id") or str(uuid.uuid5(uuid.NAMESPACE_URL, title)),
+        title=title,
+        rules=() if [each.lower() for each in rules] == ["any"] else rules,
+        logsource=_logsource(rule.get("logsource")),
+        detection=parse_detection({k: v for k, v in detection.items() if k != "rules"}, placeholders),
+        **place.members(),
+    )
+
+
+def _about(rule: Mapping[str, Any]) -> dict[str, Any]:
+    """What rules and correlations say about themselves."""
     title = _text(rule, "title")
     if not title:
         raise _Invalid("title is missing")
     level = _text(rule, "level") or "medium"
     if level not in LEVELS:
         raise _Invalid(f"level {level!r} is none of {', '.join(LEVELS)}", "level")
-    return Rule(
-        id=_text(rule, "id") or str(uuid.uuid5(uuid.NAMESPACE_URL, title)),
-        title=title,
-        level=level,
-        description=_text(rule, "description"),
-        tags=_texts(rule, "tags"),
-        falsepositives=_texts(rule, "falsepositives"),
-        runbook=_text(rule, "runbook"),
-        window=_window(_text(rule, "window") or "60m"),
-        logsource=_logsource(rule.get("logsource")),
-        detection=parse_detection(rule.get("detection"), placeholders),
-        tests=tuple(_test(entry) for entry in rule.get("tests") or ()),
-        content_hash=hashlib.sha256(content.encode()).hexdigest(),
-        path=file,
-        line=line,
-    )
+    return {
+        "id": _text(rule, "id") or str(uuid.uuid5(uuid.NAMESPACE_URL, title)),
+        "name": _text(rule, "name"),
+        "title": title,
+        "level": level,
+        "description": _text(rule, "description"),
+        "tags": _texts(rule, "tags"),
+        "falsepositives": _texts(rule, "falsepositives"),
+        "runbook": _text(rule, "runbook"),
+        "tests": tuple(_test(entry) for entry in rule.get("tests") or ()),
+    }
 
 
 def _text(rule: Mapping[str, Any], key: str) -> str:

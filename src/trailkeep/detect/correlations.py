@@ -1,0 +1,91 @@
+"""Correlations, filters and the rules that they are about in, brought together out.
+
+Source: Sigma specification 2.1.0, correlation rules and filters.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
+from hashlib import sha256
+
+from trailkeep.core.errors import Fault
+from trailkeep.detect.rule import Correlation, Filter, Rule
+from trailkeep.detect.tree import And
+
+
+def resolve(
+    correlations: Iterable[Correlation], rules: Sequence[Rule]
+) -> tuple[tuple[Correlation, ...], tuple[Fault, ...]]:
+    """Correlations that refer by id, inner before outer, and faults of those that refer to what there is not."""
+    waiting = {one.id: one for one in correlations}
+    every: list[Rule | Correlation] = [*rules, *waiting.values()]
+    known = {one.id: one.id for one in every} | {one.name: one.id for one in every if one.name}
+    done: dict[str, Correlation] = {}
+    faults: list[Fault] = []
+    usable = {rule.id for rule in rules}
+    for one in list(waiting.values()):
+        missing = [name for name in dict.fromkeys((*one.rules, *_aliased(one))) if name not in known]
+        if missing:
+            reason = f"refers to {', '.join(missing)}: no rule has such an id or name"
+            faults.append(Fault(one.path, one.line, reason))
+            del waiting[one.id]
+    while waiting:
+        ready = [one for one in waiting.values() if all(known[name] in usable for name in one.rules)]
+        if not ready:  # a circle, or built on one that is left out
+            for one in waiting.values():
+                names = ", ".join(name for name in one.rules if known[name] not in usable)
+                faults.append(Fault(one.path, one.line, f"refers to {names}: left out, or it refers back to this one"))
+            break
+        for one in ready:
+            del waiting[one.id]
+            usable.add(one.id)
+            done[one.id] = replace(
+                one,
+                rules=tuple(known[name] for name in one.rules),
+                condition=tuple(f"={known[word[1:]]}" if word[0] == "=" else word for word in one.condition),
+                aliases={
+                    alias: {known[rule]: field for rule, field in fields.items()}
+                    for alias, fields in one.aliases.items()
+                },
+            )
+    return tuple(done.values()), tuple(faults)
+
+
+def _aliased(one: Correlation) -> list[str]:
+    return [rule for fields in one.aliases.values() for rule in fields]
+
+
+def needed_fields(correlations: Iterable[Correlation]) -> Mapping[str, tuple[str, ...]]:
+    """Rule or correlation id -> the fields of its events that correlations read."""
+    found: dict[str, dict[str, None]] = {}
+    for one in correlations:
+        for rule in one.rules:
+            names = found.setdefault(rule, {})
+            names |= dict.fromkeys(one.field_of(name, rule) for name in (*one.group_by, *one.fields))
+    return {rule: tuple(names) for rule, names in found.items()}
+
+
+def silent(correlations: Iterable[Correlation]) -> set[str]:
+    """Ids of rules whose signals alone make no alert: correlations refer to them, and none says `generate: true`."""
+    referred, loud = set[str](), set[str]()
+    for one in correlations:
+        (loud if one.generate else referred).update(one.rules)
+    return referred - loud
+
+
+def filtered(rules: Sequence[Rule], filters: Iterable[Filter]) -> tuple[list[Rule], list[Fault]]:
+    """The rules, each with the conditions of the filters that are about it; faults of filters that are about none."""
+    faults: list[Fault] = []
+    found = list(rules)
+    for one in filters:
+        places = [number for number, rule in enumerate(found) if one.is_about(rule)]
+        missing = [name for name in one.rules if all(name not in (rule.id, rule.name) for rule in rules)]
+        if missing:
+            reason = f"refers to {', '.join(missing)}: no rule has such an id or name"
+            faults.append(Fault(one.path, one.line, reason))
+        elif not places:
+            faults.append(Fault(one.path, one.line, f"no rule has the logsource {one.logsource}"))
+        for number in places:
+            rule = found[number]
+            digest = sha256(f"{rule.content_hash}{one.content_hash}".encode()).hexdigest()
+            found[number] = replace(rule, detection=And((rule.detection, one.detection)), content_hash=digest)
+    return found, faults
