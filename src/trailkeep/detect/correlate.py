@@ -16,13 +16,15 @@ from typing import Any
 
 import msgspec
 import pyarrow as pa
-from sqlalchemy import Connection, Row, bindparam, delete, text, update
+from sqlalchemy import Connection, Row, bindparam, delete, select, text, update
 
 from trailkeep.detect.rule import Correlation
 from trailkeep.detect.windows import Member, evaluate
 from trailkeep.store.tables import correlated
 
 LATE = timedelta(days=3)
+_Change = tuple[Row[Any], tuple[str | None, ...], int, int]
+"""A row, the values of its group, its flags before and after."""
 _HIT, _START = 1, 2
 _FACTS = ("event_name", "account_uid", "region", "src_ip", "object_id", "record_no")
 
@@ -93,8 +95,8 @@ def correlate(
     changes = Changes()
     for one in correlations:
         if one.id in work:
-            _bring(connection, one, work[one.id], now)
-            for row, group, before, after in _changed(connection, one, work[one.id]):
+            gone = _bring(connection, one, work[one.id], now)
+            for row, group, before, after in (*gone, *_changed(connection, one)):
                 _tell(changes, one, row, group, before, after)
                 if before & _START != after & _START:
                     for outer in about[one.id]:
@@ -136,10 +138,14 @@ def _group(one: Correlation, signal: Given) -> str:
     return msgspec.json.encode([signal.fields.get(one.field_of(name, signal.rule)) for name in one.group_by]).decode()
 
 
-def _bring(connection: Connection, one: Correlation, work: _Work, now: datetime) -> None:
-    """Put rows of signals into the state, and note which spans of time of which groups they touch."""
+def _bring(connection: Connection, one: Correlation, work: _Work, now: datetime) -> list[_Change]:
+    """Put rows of signals into the state, and note which spans of time of which groups they touch.
+
+    Returns the rows that are taken away, whose flags end with them.
+    """
     key, expires = state_key(one), now + timedelta(seconds=one.timespan) + LATE
     rows = []
+    gone: list[_Change] = []
     spans: dict[str, tuple[int, int]] = {}
     for signal in work.added:
         group = _group(one, signal)
@@ -158,6 +164,10 @@ def _bring(connection: Connection, one: Correlation, work: _Work, now: datetime)
         _stretch(spans, group, signal.time)
     for group, event, time in work.removed:
         where = (correlated.c.correlation == key, correlated.c.grp == group, correlated.c.event == event)
+        gone += [
+            (row, tuple(msgspec.json.decode(group)), row.flags, 0)
+            for row in connection.execute(select(correlated).where(*where))
+        ]
         connection.execute(delete(correlated).where(*where))
         _stretch(spans, group, time)
     if rows:
@@ -169,6 +179,7 @@ def _bring(connection: Connection, one: Correlation, work: _Work, now: datetime)
     connection.execute(text("DELETE FROM touched"))
     insert_touched = text("INSERT INTO touched VALUES (:grp, :lo, :hi)")
     connection.execute(insert_touched, [{"grp": group, "lo": lo, "hi": hi} for group, (lo, hi) in spans.items()])
+    return gone
 
 
 def _stretch(spans: dict[str, tuple[int, int]], group: str, time: int) -> None:
@@ -186,13 +197,11 @@ _AROUND = text("""
 """)
 
 
-def _changed(
-    connection: Connection, one: Correlation, work: _Work
-) -> Iterator[tuple[Row[Any], tuple[str | None, ...], int, int]]:
-    """Rows whose flags are others now, with their group, and the flags before and after, which are written."""
+def _changed(connection: Connection, one: Correlation) -> list[_Change]:
+    """Rows whose flags are others now; the new ones are written."""
     span = one.timespan * 1_000_000
     updates = []
-    found: list[tuple[Row[Any], tuple[str | None, ...], int, int]] = []
+    found: list[_Change] = []
     rows = connection.execute(_AROUND, {"key": state_key(one), "span": span})
     for _, some in groupby(rows, key=lambda row: row.grp):
         members = list(some)
@@ -216,7 +225,7 @@ def _changed(
                 )
     if updates:
         connection.execute(_UPDATE, updates)
-    yield from found
+    return found
 
 
 _UPDATE = (
