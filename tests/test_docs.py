@@ -171,7 +171,7 @@ def test_the_rule_of_the_guide_passes_its_tests(tmp_path: Path) -> None:
     (tmp_path / "rule.yml").write_text(example)
     pack = load_rules([tmp_path])
     assert not pack.faults
-    results = list(run_tests(pack.rules, load_sources()))
+    results = list(run_tests(pack.rules, load_sources(), pack.correlations))
     assert len(results) == 2 and not [result.failure for result in results if result.failure]
 
 

@@ -1,61 +1,131 @@
-"""Rules with inline tests in, results out: mapping and rule proven together, from raw records on."""
+"""Rules and correlations with inline tests in, results out: mapping and rule proven together, from raw records on."""
 
+from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 
 import pyarrow as pa
+from sqlalchemy import create_engine, delete
 
 from trailkeep.core.source import Source
+from trailkeep.detect.correlate import Given, correlate, given_of
 from trailkeep.detect.match import Matcher
-from trailkeep.detect.rule import Rule
-from trailkeep.engine.duckdb import connect
+from trailkeep.detect.rule import Correlation, Rule, RuleTest
+from trailkeep.detect.signals import make_signals
+from trailkeep.engine.duckdb import Connection, connect
 from trailkeep.normalize.mapping import RAW, Mapper
+from trailkeep.store.tables import correlated
 
 
 @dataclass(frozen=True)
 class Result:
     """One inline test; `failure` is None where it passed."""
 
-    rule: Rule
+    rule: Rule | Correlation
     test: str
     failure: str | None
 
 
-def run_tests(rules: Sequence[Rule], sources: Mapping[str, Source]) -> Iterator[Result]:
-    """Run every test of `rules`. A test passes if the rule matches one of its events, or none, as it says."""
+@dataclass(frozen=True)
+class _Case:
+    """A test, and the rules, by id, that are run on its events."""
+
+    id: str
+    of: Rule | Correlation
+    test: RuleTest
+    rules: frozenset[str]
+
+
+@dataclass
+class _Seen:
+    """What rules said to the events of all cases."""
+
+    matched: set[tuple[str, str]]
+    """(rule, case)"""
+    signals: dict[str, list[Given]]
+    """of correlations' cases"""
+    refused: dict[str, str]
+    taken: set[str]
+    """cases of which some source could map every event"""
+
+
+def run_tests(
+    rules: Sequence[Rule], sources: Mapping[str, Source], correlations: Sequence[Correlation] = ()
+) -> Iterator[Result]:
+    """Run every test. A test passes if the rule matches one of its events, or none, as it says.
+
+    Of a correlation all events are taken as signals of the rules that it refers to, and it must find something or not.
+    """
+    matcher = Matcher(rules, dict(sources), correlations)
+    cases = list(_cases(rules, correlations))
+    seen = _see(matcher, cases)
+    state = create_engine("sqlite://")
+    correlated.create(state)
+    for case in cases:
+        if isinstance(case.of, Correlation):
+            with state.begin() as connection:
+                connection.execute(delete(correlated))
+                found = correlate(connection, seen.signals[case.id], correlations, datetime.now(UTC)).gained
+            matches = any(hit.correlation.id == case.of.id for hit in found)
+        else:
+            matches = (case.of.id, case.id) in seen.matched
+        failure = None
+        if case.id in seen.refused and case.id not in seen.taken:
+            failure = f"a record cannot be mapped: {seen.refused[case.id]}"
+        elif matches != case.test.match:
+            failure = "matches, and should not" if matches else "does not match, and should"
+        yield Result(case.of, case.test.name, failure)
+
+
+def _cases(rules: Sequence[Rule], correlations: Sequence[Correlation]) -> Iterator[_Case]:
+    below = {rule.id: frozenset([rule.id]) for rule in rules}
+    for one in correlations:  # inner before outer
+        below[one.id] = frozenset[str]().union(*(below[rule] for rule in one.rules))
+    every: list[Rule | Correlation] = [*rules, *correlations]
+    for number, of in enumerate(every):
+        for test_number, test in enumerate(of.tests):
+            yield _Case(f"{number}.{test_number}", of, test, below[of.id])
+
+
+def _see(matcher: Matcher, cases: Sequence[_Case]) -> _Seen:
     connection = connect()
-    mapper, matcher = Mapper(connection), Matcher(rules, dict(sources))
-    matched: set[tuple[int, str]] = set()
-    refused: dict[str, str] = {}
-    for source in sources.values():
-        raw = _raw(rules, source)
+    mapper, seen = Mapper(connection), _Seen(set(), defaultdict(list), {}, set())
+    wanted = {(rule, case.id) for case in cases for rule in case.rules}
+    for source in matcher.sources.values():
+        raw = _raw(matcher.rules, cases, source)
         if not len(raw):
             continue
         mapped = mapper.map(source, raw)
-        refused |= {row["object_id"]: row["reason"] for row in mapped.rejected.to_pylist()}
-        natives = {name.removeprefix("$") for name in mapped.events.column_names if name.startswith("$")}
-        for row in matcher.match(connection, mapped.events, source.name, natives).to_pylist():
-            matched.add((row["rule"], row["object_id"]))
-    for number, rule in enumerate(rules):
-        for test_number, test in enumerate(rule.tests):
-            test_id = f"{number}.{test_number}"
-            found = (number, test_id) in matched
-            failure = None
-            if test_id in refused:
-                failure = f"a record cannot be mapped: {refused[test_id]}"
-            elif found != test.match:
-                failure = "matches, and should not" if found else "does not match, and should"
-            yield Result(rule, test.name, failure)
+        refused = {row["object_id"]: row["reason"] for row in mapped.rejected.to_pylist()}
+        seen.refused |= refused
+        seen.taken |= set(raw["object_id"].to_pylist()) - refused.keys()
+        for signals in _signals(matcher, connection, mapped.events, source):
+            for row in signals.select(["rule_uid", "object_id"]).to_pylist():
+                seen.matched.add((row["rule_uid"], row["object_id"]))
+            for given in given_of([signals], matcher.needed):
+                case = given.facts[-2]
+                if (given.rule, case) in wanted:
+                    seen.signals[case].append(given)
+    return seen
 
 
-def _raw(rules: Sequence[Rule], source: Source) -> pa.Table:
-    """The test events of every rule that applies to `source`; object_id tells rule and test."""
+def _signals(matcher: Matcher, connection: Connection, events: pa.Table, source: Source) -> Iterator[pa.Table]:
+    natives = {name.removeprefix("$") for name in events.column_names if name.startswith("$")}
+    matches = matcher.match(connection, events, source.name, natives)
+    if len(matches):
+        values = matcher.values(connection, events, matches, source.name)
+        yield make_signals(events, matches, matcher.rules, values)
+
+
+def _raw(rules: Sequence[Rule], cases: Sequence[_Case], source: Source) -> pa.Table:
+    """The test events of every case with a rule that applies to `source`; object_id tells the case."""
+    here = {rule.id for rule in rules if rule.applies_to(source.logsource)}
     rows = [
-        _record(event, source) | {"object_id": f"{number}.{test_number}", "record_no": record_no}
-        for number, rule in enumerate(rules)
-        if rule.applies_to(source.logsource)
-        for test_number, test in enumerate(rule.tests)
-        for record_no, event in enumerate(test.events)
+        _record(event, source) | {"object_id": case.id, "record_no": record_no}
+        for case in cases
+        if case.rules & here
+        for record_no, event in enumerate(case.test.events)
     ]
     return pa.Table.from_pylist(rows, schema=RAW)
 

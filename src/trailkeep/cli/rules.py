@@ -10,6 +10,7 @@ from trailkeep.cli import setup
 from trailkeep.cli.options import FormatOption, RulesOption, SourcesOption
 from trailkeep.cli.output import write_rows
 from trailkeep.core.errors import UsageError
+from trailkeep.detect.rule import Correlation, Rule
 
 app = typer.Typer(help="Detection rules.", no_args_is_help=True, rich_markup_mode=None)
 
@@ -21,15 +22,17 @@ def list_rules(rules: RulesOption = None, format: FormatOption = "table") -> Non
     Example: trailkeep rules list --format csv
     """
     pack = setup.rules_of(rules)
+    every: list[Rule | Correlation] = [*pack.rules, *pack.correlations]
     rows = [
         {
             "level": rule.level,
+            "kind": rule.kind if isinstance(rule, Correlation) else "rule",
             "title": rule.title,
             "tags": " ".join(rule.tags),
             "id": rule.id,
             "file": str(rule.path),
         }
-        for rule in pack.rules
+        for rule in every
     ]
     write_rows(pa.Table.from_pylist(rows), format, sys.stdout)
     raise typer.Exit(1 if pack.faults else 0)
@@ -45,15 +48,16 @@ def test(rules: RulesOption = None, sources: SourcesOption = None) -> None:
 
     pack = setup.rules_of(rules)
     reading = setup.reading_of(sources, None, 64)
-    results = list(run_tests(pack.rules, dict(reading.sources)))
+    results = list(run_tests(pack.rules, dict(reading.sources), pack.correlations))
     for result in results:
         if result.failure:
             print(f"{result.rule.path}:{result.rule.line}: {result.test}: {result.failure}", file=sys.stderr)
     failed = sum(bool(result.failure) for result in results)
-    untested = [rule for rule in pack.rules if not rule.tests]
+    every: list[Rule | Correlation] = [*pack.rules, *pack.correlations]
+    untested = [rule for rule in every if not rule.tests]
     for rule in untested:
         print(f"{rule.path}:{rule.line}: {rule.title}: has no tests", file=sys.stderr)
-    print(f"{len(pack.rules)} rules, {len(results)} tests: {len(results) - failed} passed, {failed} failed")
+    print(f"{len(every)} rules, {len(results)} tests: {len(results) - failed} passed, {failed} failed")
     raise typer.Exit(1 if failed or pack.faults else 0)
 
 

@@ -83,7 +83,8 @@ def filtered(rules: Sequence[Rule], filters: Iterable[Filter]) -> tuple[list[Rul
             reason = f"refers to {', '.join(missing)}: no rule has such an id or name"
             faults.append(Fault(one.path, one.line, reason))
         elif not places:
-            faults.append(Fault(one.path, one.line, f"no rule has the logsource {one.logsource}"))
+            where = ", ".join(f"{key}: {value}" for key, value in one.logsource.items())
+            faults.append(Fault(one.path, one.line, f"no rule that it is about has the logsource {where}"))
         for number in places:
             rule = found[number]
             digest = sha256(f"{rule.content_hash}{one.content_hash}".encode()).hexdigest()

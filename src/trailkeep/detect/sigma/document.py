@@ -37,6 +37,7 @@ for _tag, _pattern, _first in (
     ("bool", r"(true|True|TRUE|false|False|FALSE)$", "tTfF"),
     ("null", r"(~|null|Null|NULL|)$", "~nN\0"),
     ("int", r"-?(0|[1-9][0-9]*)$", "-0123456789"),
+    ("merge", r"<<$", "<"),  # of YAML 1.1, so that events of a test need not be written whole again
     ("float", r"-?(0|[1-9][0-9]*)(\.[0-9]+)?([eE][-+]?[0-9]+)?$", "-0123456789"),
 ):
     _firsts = ["" if _char == "\0" else _char for _char in _first]
