@@ -44,7 +44,7 @@ def resolve(name: str, source: Source) -> Field:
     if not name:
         return Field(RAW, natives=(RAW,))
     if name in source.fields:
-        return _stored(source.fields[name])
+        return stored(source.fields[name])
     top, *rest = name.split(".")
     if source.format != "json":
         return Field("CAST(NULL AS VARCHAR)") if rest else Field(native(top), natives=(top,))
@@ -54,7 +54,8 @@ def resolve(name: str, source: Source) -> Field:
     return Field(below(direct, native(top), rest), json=True, natives=(top,), path=tuple(rest))
 
 
-def _stored(expression: str) -> Field:
+def stored(expression: str) -> Field:
+    """The field that SQL over stored columns gives."""
     column = BY_NAME.get(expression.strip().strip('"'))
     if column is None or column.type != "VARCHAR":
         listed = column is not None and column.type.endswith("[]")

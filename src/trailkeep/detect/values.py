@@ -5,8 +5,9 @@ from collections.abc import Collection, Mapping, Sequence
 import msgspec
 import pyarrow as pa
 
+from trailkeep.core.columns import BY_NAME
 from trailkeep.core.source import Source
-from trailkeep.detect.fields import RAW, column_name, native, native_sql, resolve
+from trailkeep.detect.fields import RAW, Field, column_name, native, native_sql, resolve, stored
 from trailkeep.detect.rule import Rule
 from trailkeep.engine.duckdb import Connection
 
@@ -37,10 +38,17 @@ def values_of(
     return pa.array(texts, pa.string())
 
 
+def _field(name: str, source: Source) -> Field:
+    """The field of the record, or, where it has none of that name, the stored column: the same for all sources."""
+    if name in BY_NAME and name not in source.fields and name.partition(".")[0] not in source.shape:
+        return stored(name)
+    return resolve(name, source)
+
+
 def _read(con: Connection, events: pa.Table, names: Collection[str], source: Source) -> list[dict[str, str | None]]:
     if not names:
         return [{}] * len(events)
-    fields = [resolve(name, source) for name in names]
+    fields = [_field(name, source) for name in names]
     tops = {top for field in fields for top in field.natives} - {RAW}
     missing = [
         f"{native_sql(top, source)} AS {native(top)}" for top in tops if column_name(top) not in events.column_names
