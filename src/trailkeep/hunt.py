@@ -1,14 +1,17 @@
 """Log files and rules in, matches out; nothing is stored."""
 
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any
 
+import msgspec
 import pyarrow as pa
 
 from trailkeep.collect.files import LogFile, fetch, split
+from trailkeep.detect.correlate import Given, correlate_once
 from trailkeep.detect.match import Matcher
+from trailkeep.detect.rule import Correlation
 from trailkeep.engine.duckdb import connect
 from trailkeep.intake import Intake, Reading
 from trailkeep.lake.entries import ObjectEntry
@@ -43,10 +46,39 @@ class Found:
     matches: list[dict[str, Any]] = field(default_factory=list)
     unread: list[tuple[str, str]] = field(default_factory=list)
     events: int = 0
+    given: list[tuple[str, Given]] = field(default_factory=list)
+    """matches that correlations are about, each with its source; the object in it is the file"""
 
 
 def hunt(reading: Reading, matcher: Matcher, files: list[LogFile], workers: int) -> Iterator[Found]:
-    """Run the rules over `files`, one `Found` for each portion of about 64 MB."""
+    """Run the rules over `files`, one `Found` for each portion of about 64 MB, and one of correlations at the end."""
+    given: list[tuple[str, Given]] = []
+    for found in _portions(reading, matcher, files, workers):
+        given += found.given
+        yield found
+    if given:
+        yield Found(matches=list(_correlated(given, matcher.correlations)))
+
+
+def _correlated(given: list[tuple[str, Given]], correlations: Sequence[Correlation]) -> Iterator[dict[str, Any]]:
+    """A match for each happening: the signal with which its condition held."""
+    sources = {signal.event: source for source, signal in given}
+    for hit in correlate_once((signal for _, signal in given), correlations).begun:
+        name, *_, file, record = hit.facts
+        yield {
+            "rule_id": hit.correlation.id,
+            "title": hit.correlation.title,
+            "level": hit.correlation.level,
+            "event_uid": hit.event,
+            "event_name": name,
+            "time": hit.time,
+            "source": sources.get(hit.event),
+            "file": file,
+            "record": record,
+        }
+
+
+def _portions(reading: Reading, matcher: Matcher, files: list[LogFile], workers: int) -> Iterator[Found]:
     with open_pool(partial(Hunter, reading, matcher), workers) as submit:
         waiting: list[Job] = []
         for group in split(files, SHARD_BYTES):
@@ -81,14 +113,14 @@ class Hunter:
     def _columns(self, source: str) -> frozenset[str]:
         return self._matcher.columns(source) | _PRINTED
 
-    def match(self, source: str, events: pa.Table) -> list[dict[str, Any]]:
-        """Each match on mapped events, as `hunt` prints it; `object_id` instead of the file."""
+    def match(self, source: str, events: pa.Table) -> tuple[list[dict[str, Any]], list[Given]]:
+        """Each match on mapped events, as `hunt` prints it, and as correlations see it; object ids as files."""
         natives = {name.removeprefix("$") for name in events.column_names if name.startswith("$")}
         matches = self._matcher.match(self._connection, events, source, natives)
         if not len(matches):
-            return []
+            return [], []
         facts = events.select(["object_id", "record_no", "event_uid", "event_name", "time"]).take(matches["row"])
-        return [
+        printed = [
             {
                 "rule_id": rule.id,
                 "title": rule.title,
@@ -103,6 +135,20 @@ class Hunter:
             for fact, number in zip(facts.to_pylist(), matches["rule"].to_pylist(), strict=True)
             for rule in [self._matcher.rules[number]]
         ]
+        values = self._matcher.values(self._connection, events, matches, source).to_pylist()
+        times = facts["time"].cast(pa.timestamp("us", "UTC")).cast(pa.int64()).to_pylist()
+        given = [
+            Given(
+                match["rule_id"],
+                time,
+                match["event_uid"],
+                msgspec.json.decode(value),
+                (match["event_name"], None, None, None, match["file"], match["record"]),
+            )
+            for match, time, value in zip(printed, times, values, strict=True)
+            if value is not None
+        ]
+        return printed, given
 
 
 class _Sink:
@@ -133,5 +179,8 @@ class _Sink:
 
     def events(self, source: str, events: pa.Table, size: int) -> None:
         self.found.events += len(events)
-        for match in self._hunter.match(source, events):
-            self.found.matches.append(match | {"file": self._keys[match["file"]]})
+        matches, given = self._hunter.match(source, events)
+        self.found.matches += [match | {"file": self._keys[match["file"]]} for match in matches]
+        for signal in given:
+            file, record = self._keys[signal.facts[-2]], signal.facts[-1]
+            self.found.given.append((source, replace(signal, facts=(*signal.facts[:-2], file, record))))

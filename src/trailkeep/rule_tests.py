@@ -3,19 +3,16 @@
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
 
 import pyarrow as pa
-from sqlalchemy import create_engine, delete
 
 from trailkeep.core.source import Source
-from trailkeep.detect.correlate import Given, correlate, given_of
+from trailkeep.detect.correlate import Given, correlate_once, given_of
 from trailkeep.detect.match import Matcher
 from trailkeep.detect.rule import Correlation, Rule, RuleTest
 from trailkeep.detect.signals import make_signals
 from trailkeep.engine.duckdb import Connection, connect
 from trailkeep.normalize.mapping import RAW, Mapper
-from trailkeep.store.tables import correlated
 
 
 @dataclass(frozen=True)
@@ -60,13 +57,9 @@ def run_tests(
     matcher = Matcher(rules, dict(sources), correlations)
     cases = list(_cases(rules, correlations))
     seen = _see(matcher, cases)
-    state = create_engine("sqlite://")
-    correlated.create(state)
     for case in cases:
         if isinstance(case.of, Correlation):
-            with state.begin() as connection:
-                connection.execute(delete(correlated))
-                found = correlate(connection, seen.signals[case.id], correlations, datetime.now(UTC)).gained
+            found = correlate_once(seen.signals[case.id], correlations).gained
             matches = any(hit.correlation.id == case.of.id for hit in found)
         else:
             matches = (case.of.id, case.id) in seen.matched

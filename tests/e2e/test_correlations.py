@@ -134,6 +134,18 @@ def test_killed(files: list[Path], rules: Path, tmp_path: Path, name: str) -> No
     assert picture(lake).totals["stored"] == len(files)
 
 
+@pytest.mark.parametrize("workers", ["1", "2"])
+def test_hunt_tells_of_each_happening(files: list[Path], rules: Path, workers: str) -> None:
+    done = succeed("hunt", *files, "--rules", rules, "--workers", workers, "--format", "jsonl")
+    rows = [json.loads(line) for line in done.stdout.splitlines()]
+    found = {row["title"]: row for row in rows if row["level"] in ("medium", "high")}
+    assert len(rows) == 12 + 2
+    assert found["Many sign-ins failed from one address"]["event_name"] == "ConsoleLogin"
+    assert found["Many sign-ins failed from one address"]["file"].endswith("004.json")
+    assert found["A sign-in succeeded after many that failed"]["file"].endswith("006.json")
+    assert {row["source"] for row in found.values()} == {"aws_cloudtrail"}
+
+
 def test_one_happening_grows(files: list[Path], rules: Path, tmp_path: Path) -> None:
     lake = tmp_path / "lake"
     succeed("ingest", *files[:5], "--home", lake, "--rules", rules)

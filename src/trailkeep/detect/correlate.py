@@ -16,7 +16,7 @@ from typing import Any
 
 import msgspec
 import pyarrow as pa
-from sqlalchemy import Connection, Row, bindparam, delete, select, text, update
+from sqlalchemy import Connection, Row, bindparam, create_engine, delete, select, text, update
 
 from trailkeep.detect.rule import Correlation
 from trailkeep.detect.windows import Member, evaluate
@@ -54,9 +54,13 @@ class Hit:
 
 @dataclass
 class Changes:
-    """Hits that a batch brings, and (correlation id, event) of those that are none any more."""
+    """Hits that a batch brings, and (correlation id, event) of those that are none any more.
+
+    `begun` are the signals with which a condition held that did not hold before: one for each happening.
+    """
 
     gained: list[Hit] = field(default_factory=list)
+    begun: list[Hit] = field(default_factory=list)
     lost: list[tuple[str, str]] = field(default_factory=list)
 
 
@@ -105,6 +109,16 @@ def correlate(
     return changes
 
 
+def correlate_once(given: Iterable[Given], correlations: Sequence[Correlation]) -> Changes:
+    """What correlations find among signals that are all there; nothing is kept."""
+    engine = create_engine("sqlite://")
+    correlated.create(engine)
+    with engine.begin() as connection:
+        changes = correlate(connection, given, correlations, datetime.now(UTC))
+    engine.dispose()
+    return changes
+
+
 def state_key(one: Correlation) -> str:
     """Under which name its rows stand: a changed correlation begins anew."""
     return f"{one.id}@{one.content_hash[:12]}"
@@ -113,9 +127,12 @@ def state_key(one: Correlation) -> str:
 def _tell(
     changes: Changes, one: Correlation, row: Row[Any], group: tuple[str | None, ...], before: int, after: int
 ) -> None:
+    moment = datetime.fromtimestamp(0, UTC) + timedelta(microseconds=row.time)
+    hit = Hit(one, group, moment, row.event, tuple(getattr(row, name) for name in _FACTS))
+    if after & _START and not before & _START:
+        changes.begun.append(hit)
     if after & _HIT and not before & _HIT:
-        moment = datetime.fromtimestamp(0, UTC) + timedelta(microseconds=row.time)
-        changes.gained.append(Hit(one, group, moment, row.event, tuple(getattr(row, name) for name in _FACTS)))
+        changes.gained.append(hit)
     elif before & _HIT and not after & _HIT:
         changes.lost.append((one.id, row.event))
 

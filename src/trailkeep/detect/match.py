@@ -12,7 +12,7 @@ from trailkeep.detect.correlations import needed_fields
 from trailkeep.detect.fields import RAW, column_name, native, predicate, quoted
 from trailkeep.detect.plan import Plan
 from trailkeep.detect.rule import Correlation, Rule
-from trailkeep.detect.values import values_of
+from trailkeep.detect.values import columns_of, values_of
 from trailkeep.detect.witness import witness
 from trailkeep.engine.duckdb import Connection, connect
 
@@ -73,9 +73,10 @@ class Matcher:
         return values_of(con, events, matches, self.rules, self.needed, self.sources[source_name])
 
     def columns(self, source_name: str) -> frozenset[str]:
-        """The columns that `match` reads of events of this source: stored ones, and "$<top>" for natives."""
+        """The columns of a source that `match` and `values` read: stored ones, and "$<top>" for natives."""
         plan = self._plan(source_name)
-        return frozenset([*plan.stored, *map(column_name, plan.natives)])
+        needed = columns_of(self.needed, self.sources[source_name])
+        return frozenset([*plan.stored, *map(column_name, plan.natives), *needed])
 
     def _plan(self, source_name: str) -> Plan:
         if source_name not in self._plans:

@@ -1,5 +1,6 @@
 """Matches of rules that correlations are about in, the values that those need of their events out."""
 
+import re
 from collections.abc import Collection, Mapping, Sequence
 
 import msgspec
@@ -12,6 +13,7 @@ from trailkeep.detect.rule import Rule
 from trailkeep.engine.duckdb import Connection
 
 _EVENTS = "trailkeep_matched"
+_WORD = re.compile(r"\w+")
 
 
 def values_of(
@@ -36,6 +38,12 @@ def values_of(
     for place, row in zip(places, found, strict=True):
         texts[place] = msgspec.json.encode({name: row[name] for name in asked[place] or ()}).decode()
     return pa.array(texts, pa.string())
+
+
+def columns_of(needed: Mapping[str, Sequence[str]], source: Source) -> set[str]:
+    """The stored columns from which values are read."""
+    words = {word for names in needed.values() for name in names for word in _WORD.findall(_field(name, source).sql)}
+    return words & BY_NAME.keys()
 
 
 def _field(name: str, source: Source) -> Field:
