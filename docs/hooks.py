@@ -23,7 +23,8 @@ from trailkeep.core.levels import LEVELS
 from trailkeep.core.ocsf import CLASSES
 from trailkeep.core.secret import Secret
 from trailkeep.core.source import Source, load_sources
-from trailkeep.detect.rules import Rule, load_rules
+from trailkeep.detect.rule import Correlation, Rule
+from trailkeep.detect.rules import load_rules
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -32,6 +33,8 @@ def on_files(files: Files, config: MkDocsConfig) -> Files:
     """The site's files with the generated pages among them."""
     for uri, page in PAGES.items():
         files.append(File.generated(config, uri, content=page()))
+    for uri, text in rule_pages().items():
+        files.append(File.generated(config, uri, content=text))
     return files
 
 
@@ -164,26 +167,65 @@ def _source(source: Source) -> str:
 
 def rules_page() -> str:
     """reference/rules.md"""
-    rules = load_rules([SHIPPED_RULES]).rules
-    parts = ["# Rules", f"The {len(rules)} rules that are shipped, by tactic; each has its tests inside."]
-    folders = sorted({rule.path.parent for rule in rules})
-    for folder in folders:
+    rules = shipped_rules()
+    parts = [
+        "# Rules",
+        f"The {len(rules)} rules that are shipped, by tactic; each has its tests inside. What is `informational` here "
+        "and part of another rule makes no alert by itself.",
+    ]
+    for folder in sorted({rule.path.parent for rule in rules}):
         parts.append(f"## {folder.relative_to(SHIPPED_RULES)}")
         members = [rule for rule in rules if rule.path.parent == folder]
-        parts += map(_rule, sorted(members, key=lambda rule: (-LEVELS.index(rule.level), rule.title)))
+        members.sort(key=lambda rule: (-LEVELS.index(rule.level), rule.title))
+        rows = [(f"[{rule.title}](rules/{_place(rule)}.md)", rule.level, _kind(rule)) for rule in members]
+        parts.append(_table(("Rule", "Level", "Kind"), rows))
     return "\n\n".join(parts)
 
 
-def _rule(rule: Rule) -> str:
-    facts = [
-        ("Level", rule.level),
-        ("Id", _code(rule.id)),
-        ("Tags", ", ".join(map(_code, rule.tags))),
-        ("Can be harmless", "<br>".join(rule.falsepositives)),
-        ("What to do", rule.runbook),
-        ("File", _code(str(rule.path.relative_to(SHIPPED_RULES)))),
-    ]
-    return "\n\n".join([f"### {rule.title}", rule.description, _table(("", ""), facts)])
+def shipped_rules() -> list[Rule | Correlation]:
+    """Rules and correlations."""
+    pack = load_rules([SHIPPED_RULES])
+    return [*pack.rules, *pack.correlations]
+
+
+def rule_pages() -> dict[str, str]:
+    """The page of each rule, by its address."""
+    titles = {rule.id: f"[{rule.title}](../../../{_place(rule)}.md)" for rule in shipped_rules()}
+    return {f"reference/rules/{_place(rule)}.md": _rule_page(rule, titles) for rule in shipped_rules()}
+
+
+def _place(rule: Rule | Correlation) -> str:
+    return rule.path.relative_to(SHIPPED_RULES).with_suffix("").as_posix()
+
+
+def _kind(rule: Rule | Correlation) -> str:
+    return rule.kind.replace("_", " ") if isinstance(rule, Correlation) else "single event"
+
+
+def _rule_page(rule: Rule | Correlation, titles: dict[str, str]) -> str:
+    facts = [("Level", rule.level), ("Kind", _kind(rule)), ("Id", _code(rule.id))]
+    facts += [("Tags", ", ".join(map(_code, rule.tags))), ("Can be harmless", "<br>".join(rule.falsepositives))]
+    if isinstance(rule, Correlation):
+        facts.append(("Signals of", "<br>".join(titles[each].replace("../../../", "../../") for each in rule.rules)))
+    else:
+        facts.append(("Log source", ", ".join(f"{key}: {value}" for key, value in rule.logsource.items())))
+    facts.append(("File", _code(f"{_place(rule)}.yml")))
+    document = rule.path.read_text(encoding="utf-8")
+    asked = re.search(r"^(?:detection|correlation):\n(?:[ \n].*\n?)*", document, re.MULTILINE)
+    tests = [(test.name, "matches" if test.match else "does not match") for test in rule.tests]
+    return "\n\n".join(
+        [
+            f"# {rule.title}",
+            rule.description,
+            _table(("", ""), facts),
+            "## What to do",
+            "\n".join(f"- {line}" for line in rule.runbook.splitlines() if line.strip()),
+            "## What it asks",
+            f"```yaml\n{asked[0].strip() if asked else ''}\n```",
+            "## Its tests",
+            _table(("Record", "It"), tests),
+        ]
+    )
 
 
 def columns_page() -> str:

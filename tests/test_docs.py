@@ -97,11 +97,17 @@ def test_every_source_and_field_is_on_the_page() -> None:
 
 
 def test_every_rule_is_on_the_page() -> None:
-    page = hooks.rules_page()
+    page, pages = hooks.rules_page(), hooks.rule_pages()
     pack = load_rules([hooks.SHIPPED_RULES])
-    assert pack.rules and not pack.faults
-    for rule in pack.rules:
-        assert f"### {rule.title}\n" in page and rule.id in page
+    assert pack.rules and pack.correlations and not pack.faults
+    assert len(pages) == len(pack.rules) + len(pack.correlations)
+    for rule in (*pack.rules, *pack.correlations):
+        uri = f"rules/{rule.path.relative_to(hooks.SHIPPED_RULES).with_suffix('')}.md"
+        assert f"[{rule.title}]({uri})" in page
+        text = pages[f"reference/{uri}"]
+        assert f"# {rule.title}\n" in text and rule.id in text
+        assert "detection:" in text or "correlation:" in text
+        assert all(test.name in text for test in rule.tests)
 
 
 def test_every_column_is_on_the_page() -> None:
@@ -167,12 +173,22 @@ def duckdb_type(shape: Any) -> str:
 
 
 def test_the_rule_of_the_guide_passes_its_tests(tmp_path: Path) -> None:
-    (example,) = blocks(ROOT / "docs/how-to/rules.md", "yaml")
+    example, *_ = blocks(ROOT / "docs/how-to/rules.md", "yaml")
     (tmp_path / "rule.yml").write_text(example)
     pack = load_rules([tmp_path])
     assert not pack.faults
     results = list(run_tests(pack.rules, load_sources(), pack.correlations))
     assert len(results) == 2 and not [result.failure for result in results if result.failure]
+
+
+def test_the_correlation_and_the_filter_of_the_guide_find_their_rules(tmp_path: Path) -> None:
+    _, *examples = blocks(ROOT / "docs/how-to/rules.md", "yaml")
+    (tmp_path / "more.yml").write_text("---\n".join(examples))
+    shipped, more = load_rules([hooks.SHIPPED_RULES]), load_rules([hooks.SHIPPED_RULES, tmp_path])
+    assert not more.faults
+    assert len(more.correlations) == len(shipped.correlations) + 1
+    changed = [rule.name for rule, old in zip(more.rules, shipped.rules, strict=True) if rule != old]
+    assert changed == ["permission_denied"]
 
 
 def test_the_source_of_the_guide_maps_a_record(tmp_path: Path) -> None:

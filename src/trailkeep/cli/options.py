@@ -31,7 +31,7 @@ SourcesOption = Annotated[
     typer.Option("--sources", help="Folder of sources of your own, beside the shipped ones."),
 ]
 RulesOption = Annotated[
-    list[Path] | None, typer.Option("--rules", help="Rule file or folder; the shipped rules otherwise.")
+    list[Path] | None, typer.Option("--rules", help="Rule file or folder, or `shipped`; can be repeated.")
 ]
 LimitOption = Annotated[
     int, typer.Option("--limit-mb", min=1, help="Most megabytes that one file may unpack to (gzip bombs).")

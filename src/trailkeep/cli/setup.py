@@ -12,6 +12,7 @@ from trailkeep.detect.rules import RulePack, load_rules
 from trailkeep.intake import Reading
 
 SHIPPED_RULES = Path(__file__).parent.parent / "rules"
+SHIPPED = Path("shipped")
 
 
 def reading_of(sources: list[Path] | None, source: str | None, limit_mb: int) -> Reading:
@@ -23,8 +24,12 @@ def reading_of(sources: list[Path] | None, source: str | None, limit_mb: int) ->
 
 
 def rules_of(paths: list[Path] | None) -> RulePack:
-    """The rules at `paths`, or those shipped; faults are told on stderr and disable only their own rule."""
-    pack = load_rules(existing(paths) or [SHIPPED_RULES], cache=cache())
+    """The rules at `paths`, or those shipped; faults are told on stderr and disable only their own rule.
+
+    The word `shipped` among the paths stands for the shipped ones.
+    """
+    named = [SHIPPED_RULES if path == SHIPPED else path for path in paths or []]
+    pack = load_rules(existing(named) or [SHIPPED_RULES], cache=cache())
     for fault in pack.faults:
         print(f"rule left out: {fault}", file=sys.stderr)
     return pack
