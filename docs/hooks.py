@@ -184,8 +184,7 @@ def rules_page() -> str:
 
 def shipped_rules() -> list[Rule | Correlation]:
     """Rules and correlations."""
-    pack = load_rules([SHIPPED_RULES])
-    return [*pack.rules, *pack.correlations]
+    return list(load_rules([SHIPPED_RULES]).every)
 
 
 def rule_pages() -> dict[str, str]:

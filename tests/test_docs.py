@@ -100,8 +100,8 @@ def test_every_rule_is_on_the_page() -> None:
     page, pages = hooks.rules_page(), hooks.rule_pages()
     pack = load_rules([hooks.SHIPPED_RULES])
     assert pack.rules and pack.correlations and not pack.faults
-    assert len(pages) == len(pack.rules) + len(pack.correlations)
-    for rule in (*pack.rules, *pack.correlations):
+    assert len(pages) == len(pack.every)
+    for rule in pack.every:
         uri = f"rules/{rule.path.relative_to(hooks.SHIPPED_RULES).with_suffix('')}.md"
         assert f"[{rule.title}]({uri})" in page
         text = pages[f"reference/{uri}"]

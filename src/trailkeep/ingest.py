@@ -10,12 +10,10 @@ from uuid import uuid4
 
 import pyarrow as pa
 
-from trailkeep.alert.derive import Signal, derive, read_signals, withdraw
 from trailkeep.collect.files import LogFile, shares, split
 from trailkeep.core.failpoint import failpoint
-from trailkeep.detect.correlate import Hit, correlate, given_of
-from trailkeep.detect.correlations import silent
 from trailkeep.detect.match import Matcher
+from trailkeep.judge import judge
 from trailkeep.lake.commit import Batch, commit, intend
 from trailkeep.lake.entries import ObjectEntry
 from trailkeep.lake.home import Home
@@ -121,24 +119,8 @@ def store(settings: Settings, batch_id: str, outcomes: list[Outcome]) -> Batch:
 
 def _alert(home: Home, batch_id: str, signals: list[pa.Table], matcher: Matcher) -> None:
     """Derive the alerts of a committed batch and mark it done, in one transaction."""
-    now = datetime.now(UTC)
-    quiet = silent(matcher.correlations)
-    windows = {rule.id: rule.window for rule in matcher.rules}
-    windows |= {one.id: one.timespan for one in matcher.correlations}
-    rows = [signal for table in signals for signal in read_signals(table) if signal.rule_uid not in quiet]
-    given = given_of(signals, matcher.needed)
     failpoint("alerts.before")
     with home.state.begin() as connection:
-        if matcher.correlations:
-            changes = correlate(connection, given, matcher.correlations, now)
-            withdraw(connection, changes.lost, now)
-            rows += map(_as_signal, changes.gained)
-        derive(connection, rows, windows, now)
+        judge(connection, signals, matcher, datetime.now(UTC))
         mark_done(connection, batch_id)
     failpoint("alerts.after")
-
-
-def _as_signal(hit: Hit) -> Signal:
-    one, values = hit.correlation, [value if value is not None else "none" for value in hit.group]
-    subject, kind = (", ".join(values), "group") if values else ("everything", "none")
-    return Signal(one.id, one.title, one.level, subject, kind, hit.time, hit.event, *hit.facts)

@@ -21,7 +21,7 @@ from trailkeep.rule_tests import Result, run_tests
 
 FOLDER = Path(__file__).parents[2] / "src/trailkeep/rules"
 PACK = load_rules([FOLDER])
-ALL: list[Rule | Correlation] = [*PACK.rules, *PACK.correlations]
+ALL = PACK.every
 LEVELS = {"informational", "low", "medium", "high", "critical"}
 TACTICS = {
     "initial-access",
@@ -185,7 +185,7 @@ def test_no_call_raises_more_than_two_alerts() -> None:
 
     What is a signal for correlations only raises none.
     """
-    quiet = silent(PACK.correlations)
+    quiet = silent(PACK.rules, PACK.correlations)
     rules = [rule for rule in PACK.rules if rule.id not in quiet]
     source = load_sources()["aws_cloudtrail"]
     hits = [

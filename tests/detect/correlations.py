@@ -18,6 +18,7 @@ def correlation(kind: str, rules: tuple[str, ...] = ("a",), **changes: Any) -> C
         "tags": (),
         "falsepositives": (),
         "runbook": "",
+        "alert": True,
         "kind": kind,
         "rules": rules,
         "group_by": (),

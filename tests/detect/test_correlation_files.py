@@ -71,13 +71,22 @@ def test_what_is_read(tmp_path: Path) -> None:
         first: ("userIdentity.userName", "awsRegion", "sourceIPAddress"),
         second: ("actor.alternateId", "awsRegion", "sourceIPAddress"),
     }
-    assert silent([found]) == {first, second}
+    assert silent([], [found]) == {first, second}
     again = load_rules([tmp_path], tmp_path / "cache")
     assert again.correlations == (found,)
 
 
 def test_generate(tmp_path: Path) -> None:
-    assert silent([one(tmp_path, "  type:", "  generate: true\n  type:")]) == set()
+    assert silent([], [one(tmp_path, "  type:", "  generate: true\n  type:")]) == set()
+
+
+def test_what_only_records(tmp_path: Path) -> None:
+    found = pack(tmp_path, MANY.replace("level:", "alert: false\nlevel:"), "alert: false\n" + NAMED)
+    assert silent(found.rules, found.correlations) == {found.correlations[0].id, found.rules[2].id} | set(
+        found.correlations[0].rules
+    )
+    (fault,) = pack(tmp_path, "alert: maybe\n" + NAMED).faults
+    assert (fault.line, fault.reason) == (1, "alert 'maybe' is neither true nor false")
 
 
 @pytest.mark.parametrize(

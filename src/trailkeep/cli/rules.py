@@ -1,18 +1,21 @@
-"""`trailkeep rules`: list, test and explain detection rules."""
+"""`trailkeep rules`: list, test, lint and measure detection rules."""
 
+import json
 import sys
+from pathlib import Path
 from typing import Annotated
 
 import pyarrow as pa
 import typer
 
-from trailkeep.cli import setup
+from trailkeep.cli import rules_history, setup
 from trailkeep.cli.options import FormatOption, RulesOption, SourcesOption
 from trailkeep.cli.output import write_rows
-from trailkeep.core.errors import UsageError
-from trailkeep.detect.rule import Correlation, Rule
+from trailkeep.detect.rule import Correlation
 
 app = typer.Typer(help="Detection rules.", no_args_is_help=True, rich_markup_mode=None)
+for command in (rules_history.replay, rules_history.diff, rules_history.explain):
+    app.command()(command)
 
 
 @app.command("list")
@@ -22,7 +25,6 @@ def list_rules(rules: RulesOption = None, format: FormatOption = "table") -> Non
     Example: trailkeep rules list --format csv
     """
     pack = setup.rules_of(rules)
-    every: list[Rule | Correlation] = [*pack.rules, *pack.correlations]
     rows = [
         {
             "level": rule.level,
@@ -32,7 +34,7 @@ def list_rules(rules: RulesOption = None, format: FormatOption = "table") -> Non
             "id": rule.id,
             "file": str(rule.path),
         }
-        for rule in every
+        for rule in pack.every
     ]
     write_rows(pa.Table.from_pylist(rows), format, sys.stdout)
     raise typer.Exit(1 if pack.faults else 0)
@@ -53,33 +55,54 @@ def test(rules: RulesOption = None, sources: SourcesOption = None) -> None:
         if result.failure:
             print(f"{result.rule.path}:{result.rule.line}: {result.test}: {result.failure}", file=sys.stderr)
     failed = sum(bool(result.failure) for result in results)
-    every: list[Rule | Correlation] = [*pack.rules, *pack.correlations]
-    untested = [rule for rule in every if not rule.tests]
+    untested = [rule for rule in pack.every if not rule.tests]
     for rule in untested:
         print(f"{rule.path}:{rule.line}: {rule.title}: has no tests", file=sys.stderr)
-    print(f"{len(every)} rules, {len(results)} tests: {len(results) - failed} passed, {failed} failed")
+    print(f"{len(pack.every)} rules, {len(results)} tests: {len(results) - failed} passed, {failed} failed")
     raise typer.Exit(1 if failed or pack.faults else 0)
 
 
 @app.command()
-def explain(
-    rule: Annotated[str, typer.Argument(help="Id or part of the title.")],
+def coverage(
     rules: RulesOption = None,
-    sources: SourcesOption = None,
+    navigator: Annotated[Path | None, typer.Option(help="Write a layer for the ATT&CK Navigator to this file.")] = None,
+    format: FormatOption = "table",
 ) -> None:
-    """Show what a rule is compiled to, and which events it has to meet.
+    """Show which ATT&CK techniques rules are about, and how many rules each has.
 
-    Example: trailkeep rules explain "trail stopped"
+    Example: trailkeep rules coverage --navigator layer.json
     """
-    from trailkeep.detect.match import explain as explain_rule
+    from trailkeep.coverage import layer, techniques
 
     pack = setup.rules_of(rules)
-    found = [r for r in pack.rules if rule == r.id or rule.lower() in r.title.lower()]
-    if not found:
-        raise UsageError(f"no rule {rule!r}; `trailkeep rules list` shows those there are")
-    known = setup.reading_of(sources, None, 64).sources
-    for one in found:
-        print(f"{one.title} ({one.id})\n{one.path}:{one.line}")
-        for source in known.values():
-            if one.applies_to(source.logsource):
-                print(f"\n-- {source.name}\n{explain_rule(one, source)}")
+    found = techniques(pack.every)
+    rows = [
+        {"technique": each.id, "tactics": " ".join(each.tactics), "rules": len(each.rules), "levels": each.levels}
+        for each in found
+    ]
+    write_rows(pa.Table.from_pylist(rows, schema=_COVERAGE), format, sys.stdout)
+    if navigator is not None:
+        navigator.write_text(json.dumps(layer(found), indent=1) + "\n", encoding="utf-8")
+        print(f"{navigator}: a layer of {len(found)} techniques", file=sys.stderr)
+    raise typer.Exit(1 if pack.faults else 0)
+
+
+_COVERAGE = pa.schema(
+    [("technique", pa.string()), ("tactics", pa.string()), ("rules", pa.int64()), ("levels", pa.string())]
+)
+
+
+@app.command()
+def lint(rules: RulesOption = None, sources: SourcesOption = None) -> None:
+    """Tell what is wrong or weak about rules, each with file and line.
+
+    Example: trailkeep rules lint --rules my-rules/
+    """
+    from trailkeep.lint import lint as notes_on
+
+    pack = setup.rules_of(rules)
+    notes = list(notes_on(pack, setup.reading_of(sources, None, 64).sources.values()))
+    for note in notes:
+        print(note)
+    print(f"{len(pack.every)} rules, {len(pack.faults)} left out, {len(notes)} notes", file=sys.stderr)
+    raise typer.Exit(1 if notes or pack.faults else 0)

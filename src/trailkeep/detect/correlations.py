@@ -64,12 +64,17 @@ def needed_fields(correlations: Iterable[Correlation]) -> Mapping[str, tuple[str
     return {rule: tuple(names) for rule, names in found.items()}
 
 
-def silent(correlations: Iterable[Correlation]) -> set[str]:
-    """Ids of rules whose signals alone make no alert: correlations refer to them, and none says `generate: true`."""
+def silent(rules: Iterable[Rule], correlations: Iterable[Correlation]) -> set[str]:
+    """Ids of rules and correlations that make no alerts by themselves.
+
+    They say `alert: false`, or correlations refer to them and none says `generate: true`.
+    """
     referred, loud = set[str](), set[str]()
-    for one in correlations:
+    every = list(correlations)
+    for one in every:
         (loud if one.generate else referred).update(one.rules)
-    return referred - loud
+    told = {one.id for some in (rules, every) for one in some if not one.alert}
+    return referred - loud | told
 
 
 def filtered(rules: Sequence[Rule], filters: Iterable[Filter]) -> tuple[list[Rule], list[Fault]]:

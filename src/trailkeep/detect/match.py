@@ -78,6 +78,13 @@ class Matcher:
         needed = columns_of(self.needed, self.sources[source_name])
         return frozenset([*plan.stored, *map(column_name, plan.natives), *needed])
 
+    def event_names(self, source_name: str) -> frozenset[str] | None:
+        """In lower case the names that events of this source have if any rule matches them; None if some rule does not
+        tell.
+        """
+        plan = self._plan(source_name)
+        return None if plan.open else frozenset(plan.named)
+
     def _plan(self, source_name: str) -> Plan:
         if source_name not in self._plans:
             self._plans[source_name] = Plan(self.rules, self.sources[source_name])

@@ -30,6 +30,8 @@ class Rule:
     tags: tuple[str, ...]
     falsepositives: tuple[str, ...]
     runbook: str
+    alert: bool
+    """Whether its signals may make alerts; they are recorded anyway."""
     window: int
     """Seconds within which signals of this rule about one principal belong to one alert."""
     logsource: dict[str, str]
@@ -69,6 +71,7 @@ class Correlation:
     tags: tuple[str, ...]
     falsepositives: tuple[str, ...]
     runbook: str
+    alert: bool
     kind: Kind
     rules: tuple[str, ...]
     """Ids of rules and correlations, in their order; before `resolved`, as the file refers to them."""
@@ -85,7 +88,7 @@ class Correlation:
     aliases: dict[str, dict[str, str]]
     """alias -> rule -> field"""
     generate: bool
-    """whether signals of the rules make alerts of their own, too"""
+    """whether the rules make alerts of their own, too"""
     tests: tuple[RuleTest, ...]
     content_hash: str
     path: Path

@@ -37,6 +37,11 @@ class RulePack:
     correlations: tuple[Correlation, ...] = ()
     faults: tuple[Fault, ...] = ()
 
+    @property
+    def every(self) -> tuple[Rule | Correlation, ...]:
+        """All that people would call a rule."""
+        return (*self.rules, *self.correlations)
+
 
 def load_rules(
     paths: Iterable[Path], cache: Path | None = None, placeholders: Mapping[str, Sequence[str]] | None = None

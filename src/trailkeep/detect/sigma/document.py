@@ -212,6 +212,7 @@ def _about(rule: Mapping[str, Any]) -> dict[str, Any]:
         "tags": _texts(rule, "tags"),
         "falsepositives": _texts(rule, "falsepositives"),
         "runbook": _text(rule, "runbook"),
+        "alert": _flag(rule, "alert"),
         "tests": tuple(_test(entry) for entry in rule.get("tests") or ()),
     }
 
@@ -221,6 +222,13 @@ def _text(rule: Mapping[str, Any], key: str) -> str:
     if isinstance(value, dict | list):
         raise _Invalid(f"{key} must be text", key)
     return "" if value is None else str(value).strip()
+
+
+def _flag(rule: Mapping[str, Any], key: str) -> bool:
+    value = rule.get(key, True)
+    if not isinstance(value, bool):
+        raise _Invalid(f"{key} {value!r} is neither true nor false", key)
+    return value
 
 
 def _texts(rule: Mapping[str, Any], key: str) -> tuple[str, ...]:

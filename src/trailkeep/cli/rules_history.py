@@ -1,0 +1,267 @@
+"""`trailkeep rules replay|diff|explain`: rules on what is stored."""
+
+import sys
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Annotated, Any
+
+import pyarrow as pa
+import typer
+
+from trailkeep.cli import setup
+from trailkeep.cli.options import DEFAULT_HOME, FormatOption, HomeOption, RulesOption, SourcesOption, cores
+from trailkeep.cli.output import counted, write_rows
+from trailkeep.core.errors import UsageError
+from trailkeep.core.source import Source
+from trailkeep.core.timespan import parse_moment
+from trailkeep.detect.rule import Correlation, Rule
+from trailkeep.detect.rules import RulePack
+from trailkeep.lake.home import open_home
+
+SinceOption = Annotated[str, typer.Option(help="Events at or after this time: 90d, 2026-11-01.")]
+UntilOption = Annotated[str, typer.Option(help="Events before this time.")]
+RuleArgument = Annotated[str, typer.Argument(help="Id, name or part of the title.")]
+
+
+def chosen(pack: RulePack, text: str | None) -> list[Rule | Correlation]:
+    """The rules that `text` means, all if it is None. Raises UsageError if there is none."""
+    if text is None:
+        return list(pack.every)
+    exact = [one for one in pack.every if text in (one.id, one.name)]
+    found = exact or [one for one in pack.every if text.lower() in one.title.lower()]
+    if not found:
+        raise UsageError(f"no rule {text!r}; `trailkeep rules list` shows those there are")
+    return found
+
+
+def with_what_they_need(pack: RulePack, wanted: Iterable[Rule | Correlation]) -> RulePack:
+    """A pack of these, and of the rules that correlations among them are about."""
+    ids = {one.id for one in wanted}
+    for one in reversed(pack.correlations):  # outer before inner
+        if one.id in ids:
+            ids.update(one.rules)
+    return RulePack(
+        tuple(rule for rule in pack.rules if rule.id in ids), tuple(one for one in pack.correlations if one.id in ids)
+    )
+
+
+def replay(
+    rule: Annotated[str | None, typer.Argument(help="Id, name or part of the title; all rules otherwise.")] = None,
+    since: SinceOption = "90d",
+    until: UntilOption = "now",
+    alerts: Annotated[bool, typer.Option("--alerts", help="Show the alerts themselves.")] = False,
+    rules: RulesOption = None,
+    sources: SourcesOption = None,
+    home: HomeOption = DEFAULT_HOME,
+    format: FormatOption = "table",
+) -> None:
+    """Show what rules would have said about what is stored: alerts a day, before you enable them.
+
+    Example: trailkeep rules replay "many secrets" --since 30d
+    """
+    pack = setup.rules_of(rules)
+    wanted = chosen(pack, rule)
+    first, end = _span(since, until)
+    found = _replay(with_what_they_need(pack, wanted), sources, home, first, end)
+    ids = {one.id for one in wanted}
+    told = [alert for alert in found.alerts if alert["rule_uid"] in ids]
+    events = Counter(row["alert_id"] for row in found.alert_events)
+    days = max((end - first) / timedelta(days=1), 1e-9)
+    if alerts:
+        rows = [
+            {
+                "first_time": _utc(alert["first_time"]),
+                "level": alert["level"],
+                "title": alert["title"],
+                "subject": alert["subject"],
+                "events": events[alert["id"]],
+                "last_time": _utc(alert["last_time"]),
+            }
+            for alert in sorted(told, key=lambda alert: alert["first_time"])
+        ]
+        write_rows(pa.Table.from_pylist(rows, schema=_ALERTS), format, sys.stdout)
+    else:
+        rows = [_row(one, [a for a in told if a["rule_uid"] == one.id], events, days) for one in wanted]
+        rows.sort(key=lambda row: -row["alerts"])
+        write_rows(pa.Table.from_pylist(rows, schema=_RULES), format, sys.stdout)
+    print(
+        f"{counted(len(told), 'alert')} in {days:.1f} days, {len(told) / days:.2f} a day; "
+        f"{counted(found.events, 'event')} read that could match",
+        file=sys.stderr,
+    )
+
+
+def diff(
+    old: Annotated[Path, typer.Argument(help="Rule file or folder as it was, or `shipped`.")],
+    new: Annotated[Path, typer.Argument(help="The same as it is to be.")],
+    since: SinceOption = "30d",
+    until: UntilOption = "now",
+    sources: SourcesOption = None,
+    home: HomeOption = DEFAULT_HOME,
+    format: FormatOption = "table",
+) -> None:
+    """Show which events a change of rules adds to alerts, and which it takes away.
+
+    Example: trailkeep rules diff old/ new/ --since 30d
+    """
+    packs = [setup.rules_of([path]) for path in (old, new)]
+    hashes = [{one.id: one.content_hash for one in chosen(pack, None)} for pack in packs]
+    changed = {uid for uid in hashes[0].keys() | hashes[1].keys() if hashes[0].get(uid) != hashes[1].get(uid)}
+    for pack in packs:  # what refers to a changed rule is changed
+        for one in pack.correlations:
+            if changed & set(one.rules):
+                changed.add(one.id)
+    first, end = _span(since, until)
+    told: list[dict[tuple[str, str], Any]] = []
+    for pack in packs:
+        wanted = [one for one in chosen(pack, None) if one.id in changed]
+        found = _replay(with_what_they_need(pack, wanted), sources, home, first, end)
+        titles = {one.id: one.title for one in wanted}
+        told.append(
+            {
+                (row["rule_uid"], row["event_uid"]): row | {"title": titles[row["rule_uid"]]}
+                for row in found.alert_events
+                if row["rule_uid"] in changed
+            }
+        )
+    before, after = told
+    rows = [
+        {
+            "change": change,
+            **{name: row[name] for name in ("title", "event_name", "event_uid")},
+            "time": _utc(row["time"]),
+        }
+        for change, some, others in (("added", after, before), ("removed", before, after))
+        for key, row in some.items()
+        if key not in others
+    ]
+    rows.sort(key=lambda row: (row["title"], row["time"]))
+    write_rows(pa.Table.from_pylist(rows, schema=_DIFF), format, sys.stdout)
+    added = sum(row["change"] == "added" for row in rows)
+    print(
+        f"{counted(len(changed), 'rule')} changed: {counted(added, 'event')} added, {len(rows) - added:,} removed, "
+        f"{len(before.keys() & after.keys()):,} as before",
+        file=sys.stderr,
+    )
+
+
+def explain(
+    rule: RuleArgument,
+    event: Annotated[str | None, typer.Argument(help="Event id, as `search` shows it.")] = None,
+    rules: RulesOption = None,
+    sources: SourcesOption = None,
+    home: HomeOption = DEFAULT_HOME,
+) -> None:
+    """Show what a rule is compiled to; of an event, which conditions of the rule it meets and which it does not.
+
+    Example: trailkeep rules explain "trail stopped" 5f0c0000-0000-4000-8000-000000000001
+    """
+    from trailkeep.detect.match import explain as compiled
+
+    pack = setup.rules_of(rules)
+    found = chosen(pack, rule)
+    known = setup.reading_of(sources, None, 64).sources
+    if event is not None:
+        _tell_why(found, event, known, home)
+        return
+    titles = {one.id: one.title for one in chosen(pack, None)}
+    for one in found:
+        print(f"{one.title} ({one.id})\n{one.path}:{one.line}")
+        if isinstance(one, Correlation):
+            print(f"\n-- {one.kind} within {one.timespan:,} s by {', '.join(one.group_by) or 'nothing'}, of signals of")
+            print("\n".join(f"--   {titles[each]} ({each})" for each in one.rules))
+            continue
+        for source in known.values():
+            if one.applies_to(source.logsource):
+                print(f"\n-- {source.name}\n{compiled(one, source)}")
+
+
+def _tell_why(found: Sequence[Rule | Correlation], event: str, known: Mapping[str, Source], home: Path) -> None:
+    from trailkeep.detect.why import why
+    from trailkeep.engine.duckdb import connect
+    from trailkeep.engine.reading import connect_lake
+    from trailkeep.replay import event_rows
+
+    lake = open_home(home)
+    rows = event_rows(connect_lake(lake.warehouse), lake, event)
+    if not len(rows):
+        raise UsageError(f"no event {event!r} in this lake; `trailkeep search` shows the ids of events")
+    name = rows["source"][0].as_py()
+    for one in found:
+        print(f"{one.title} ({one.id})")
+        if isinstance(one, Correlation):
+            print("  is about signals of other rules: explain those")
+        elif name not in known or not one.applies_to(known[name].logsource):
+            wanted = ", ".join(f"{key}: {value}" for key, value in one.logsource.items())
+            print(f"  is for logs of {wanted}; the event is of {name}")
+        else:
+            for reason in why(connect(), one, rows.slice(0, 1), known[name]):
+                has = "" if reason.has is None else f"  -- has {reason.has}"
+                print(f"  {'yes' if reason.holds else 'no':<4}{'  ' * reason.depth}{reason.asks}{has}")
+
+
+def _span(since: str, until: str) -> tuple[datetime, datetime]:
+    now = datetime.now(UTC)
+    return parse_moment(since, now), parse_moment(until, now)
+
+
+def _replay(pack: RulePack, sources: list[Path] | None, home: Path, first: datetime, end: datetime) -> Any:
+    from trailkeep.engine.reading import connect_lake
+    from trailkeep.replay import replay as run
+
+    lake = open_home(home)
+    matcher = setup.matcher_of(pack, dict(setup.reading_of(sources, None, 64).sources))
+    return run(connect_lake(lake.warehouse, threads=cores(None)), lake, matcher, first, end)
+
+
+_RULES = pa.schema(
+    [
+        ("level", pa.string()),
+        ("title", pa.string()),
+        ("alerts", pa.int64()),
+        ("events", pa.int64()),
+        ("alerts_a_day", pa.float64()),
+        ("most_in_a_day", pa.int64()),
+        ("last_time", pa.timestamp("us", "UTC")),
+        ("id", pa.string()),
+    ]
+)
+_ALERTS = pa.schema(
+    [
+        ("first_time", pa.timestamp("us", "UTC")),
+        ("level", pa.string()),
+        ("title", pa.string()),
+        ("subject", pa.string()),
+        ("events", pa.int64()),
+        ("last_time", pa.timestamp("us", "UTC")),
+    ]
+)
+_DIFF = pa.schema(
+    [
+        ("change", pa.string()),
+        ("title", pa.string()),
+        ("time", pa.timestamp("us", "UTC")),
+        ("event_name", pa.string()),
+        ("event_uid", pa.string()),
+    ]
+)
+
+
+def _row(one: Rule | Correlation, told: Sequence[Any], events: Counter[int], days: float) -> dict[str, Any]:
+    by_day = Counter(alert["first_time"].date() for alert in told)
+    return {
+        "level": one.level,
+        "title": one.title,
+        "alerts": len(told),
+        "events": sum(events[alert["id"]] for alert in told),
+        "alerts_a_day": round(len(told) / days, 2),
+        "most_in_a_day": max(by_day.values(), default=0),
+        "last_time": max((_utc(alert["last_time"]) for alert in told), default=None),
+        "id": one.id,
+    }
+
+
+def _utc(moment: datetime) -> datetime:
+    return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment

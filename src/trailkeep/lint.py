@@ -1,0 +1,70 @@
+"""A rule pack in, what is weak about it out: what cannot match, cannot be tested, or leaves people alone."""
+
+from collections import Counter
+from collections.abc import Collection, Iterator
+
+from trailkeep.core.errors import Fault
+from trailkeep.core.source import Source
+from trailkeep.detect.correlations import silent
+from trailkeep.detect.rule import Correlation, Rule
+from trailkeep.detect.rules import RulePack
+from trailkeep.detect.tree import Not, Null, Or, Pair, Test, leaves
+from trailkeep.detect.witness import witness
+
+
+def lint(pack: RulePack, sources: Collection[Source]) -> Iterator[Fault]:
+    """Notes, each with the file and line of its rule."""
+    titles = Counter(one.title for one in pack.every)
+    quiet = silent(pack.rules, pack.correlations)
+    for rule in pack.rules:
+        notes = [*_about(rule, titles), *_rule(rule, sources)]
+        if rule.id in quiet and rule.level in ("high", "critical"):
+            why = "correlations refer to it, none with `generate: true`" if rule.alert else "it says `alert: false`"
+            notes.append(f"is {rule.level} and makes no alert: {why}")
+        yield from (Fault(rule.path, rule.line, note) for note in notes)
+    for one in pack.correlations:
+        yield from (Fault(one.path, one.line, note) for note in _about(one, titles))
+
+
+def _about(one: Rule | Correlation, titles: Counter[str]) -> Iterator[str]:
+    if titles[one.title] > 1:
+        yield f"its title {one.title!r} is that of another rule, too"
+    told = {test.match for test in one.tests}
+    if not one.tests:
+        yield "has no tests: nobody knows whether it matches anything"
+    elif True not in told:
+        yield "has no test that must match"
+    elif False not in told:
+        yield "has no near miss: a test that must not match"
+    if not one.description:
+        yield "has no description"
+    if not one.runbook:
+        yield "has no runbook: whoever gets the alert does not know what to do"
+    if not one.falsepositives:
+        yield "names no harmless causes (falsepositives)"
+    if not any(tag.startswith("attack.t") for tag in one.tags):
+        yield "names no ATT&CK technique (tags)"
+
+
+def _rule(rule: Rule, sources: Collection[Source]) -> Iterator[str]:
+    where = ", ".join(f"{key}: {value}" for key, value in rule.logsource.items())
+    here = [source for source in sources if rule.applies_to(source.logsource)]
+    if not here:
+        yield f"cannot match: there is no source of {where}"
+        return
+    names = {name.partition(".")[0] for leaf in leaves(rule.detection) for name in _names(leaf)}
+    for name in sorted(names):
+        if not any(
+            name in source.shape or any(field.partition(".")[0] == name for field in source.fields) for source in here
+        ):
+            yield f"asks for {name}, which records of {where} are not known to have"
+    if any(witness(rule.detection, source) is None for source in here):
+        yield "meets every event: it names no exact value that events must have, such as an event name"
+    if isinstance(rule.detection, Not) or (
+        isinstance(rule.detection, Or) and any(isinstance(node, Not) for node in rule.detection.nodes)
+    ):
+        yield "matches whatever it does not name: `not` stands alone"
+
+
+def _names(leaf: Test | Null | Pair) -> tuple[str, ...]:
+    return (leaf.field, leaf.other) if isinstance(leaf, Pair) else (leaf.field,) if leaf.field else ()
