@@ -219,6 +219,23 @@ def commits(bench: Bench) -> Iterator[Figure]:
     yield Figure("all of them, CPU, with the care", (used.cpu_seconds,), "s")
 
 
+def correlations(bench: Bench) -> Iterator[Figure]:
+    """10: signals through 50 correlations: how fast, in how much memory, and whether it stays so."""
+    folder, output = bench.runs.folder / "correlations", bench.runs.folder / "correlations.json"
+    shutil.rmtree(folder, ignore_errors=True)
+    count = 10 * bench.reference.events if bench.full.events == LARGE_EVENTS else bench.reference.events
+    command = [sys.executable, "-m", "bench.correlations", str(folder), str(count)]
+    used = measure(command, stdout=output)
+    found = json.loads(output.read_text())
+    output.unlink()
+    shutil.rmtree(folder)
+    at = f"{count:,} signals through 50 correlations"
+    yield Figure(at, (count / sum(found["cpu"]),), "signals/cpu-s", note=f"{found['hits']:,} hits")
+    yield Figure(f"{at}, the last tenth over the first, CPU", (found["cpu"][-1] / found["cpu"][0],))
+    yield Figure(f"{at}, peak memory", (used.peak_bytes / MEGABYTE,), "MB")
+    yield Figure(f"{at}, state", (found["size"] / MEGABYTE,), "MB")
+
+
 STAGES: dict[str, Stage] = {
     "ingest": ingest_cost,
     "workers": workers,
@@ -229,6 +246,7 @@ STAGES: dict[str, Stage] = {
     "sources": sources,
     "latency": latency,
     "commits": commits,
+    "correlations": correlations,
 }
 
 

@@ -23,7 +23,9 @@ FOLDER = Path(__file__).parents[2] / "src/trailkeep/rules"
 PACK = load_rules([FOLDER])
 ALL = PACK.every
 LEVELS = {"informational", "low", "medium", "high", "critical"}
+IDS = ("eventID", "auditID", "uuid", "id")
 TACTICS = {
+    "reconnaissance",
     "initial-access",
     "execution",
     "persistence",
@@ -33,6 +35,7 @@ TACTICS = {
     "discovery",
     "lateral-movement",
     "collection",
+    "command-and-control",
     "exfiltration",
     "impact",
 }
@@ -175,7 +178,7 @@ def test_ids_titles_and_test_event_ids_are_unique() -> None:
     for values in (
         [rule.id for rule in ALL],
         [rule.title for rule in ALL],
-        [event.get("eventID") or event["id"] for event in events],
+        [str(next((event[key] for key in IDS if key in event), event)) for event in events],
     ):
         assert max(Counter(values).values()) == 1
 
