@@ -20,7 +20,9 @@ from trailkeep.rule_tests import Result, run_tests
 FOLDER = Path(__file__).parents[2] / "src/trailkeep/rules"
 PACK = load_rules([FOLDER])
 LEVELS = {"informational", "low", "medium", "high", "critical"}
+IDS = ("eventID", "auditID", "uuid", "id")
 TACTICS = {
+    "reconnaissance",
     "initial-access",
     "execution",
     "persistence",
@@ -30,6 +32,7 @@ TACTICS = {
     "discovery",
     "lateral-movement",
     "collection",
+    "command-and-control",
     "exfiltration",
     "impact",
 }
@@ -157,7 +160,7 @@ def test_ids_titles_and_test_event_ids_are_unique() -> None:
     for values in (
         [rule.id for rule in PACK.rules],
         [rule.title for rule in PACK.rules],
-        [event.get("eventID") or event["id"] for event in events],
+        [str(next((event[key] for key in IDS if key in event), event)) for event in events],
     ):
         assert max(Counter(values).values()) == 1
 

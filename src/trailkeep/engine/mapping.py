@@ -37,7 +37,7 @@ def stored_select(source: Source, relation: str, wanted: Collection[str] | None 
         for column in MAPPED
         if column.path in outputs or column.path in ("source", "metadata.uid")
     ]
-    columns += [exp.alias_(_sql(f"r.{name}::VARCHAR"), f"${name}", quoted=True) for name in source.natives]
+    columns += [exp.alias_(_sql(_json_text(source, name)), f"${name}", quoted=True) for name in source.natives]
     columns.append(exp.alias_(outputs.get("entity_texts", _sql("[]::VARCHAR[]")).copy(), "entity_texts"))
     kept = columns if wanted is None else [column for column in columns if column.alias in wanted]
     select.set("expressions", [*kept, exp.alias_(_rejection(outputs), "reject")])
@@ -92,6 +92,11 @@ def _stored(source: Source, outputs: dict[str, exp.Expr], path: str) -> exp.Expr
             lambda node: uid.copy() if isinstance(node, exp.Column) and node.name == "uid" else node
         )
     return outputs[path].copy() if path in outputs else exp.null()
+
+
+def _json_text(source: Source, name: str) -> str:
+    """SQL of the JSON text of a top-level field; a cast of one that is read as a struct or a list is no JSON."""
+    return f"r.{name}::VARCHAR" if source.shape[name] == "JSON" else f"to_json(r.{name})::VARCHAR"
 
 
 def _rejection(outputs: dict[str, exp.Expr]) -> exp.Expr:
