@@ -89,8 +89,7 @@ def native_sql(top: str, source: Source) -> str:
     if source.format == "lines":
         if top not in source.shape:
             return "CAST(NULL AS VARCHAR)"
-        number = list(source.shape).index(top) + 1
-        return f"line_text(raw_data, {quoted(source.whole_line)}, {number})"
+        return f"line_text(raw_data, {quoted(source.line_with(top))}, 1)"
     if source.format == "delimited":
         name = top.replace("-", "_")
         header = "string_split(replace(trim(raw_format), '-', '_'), ' ')"

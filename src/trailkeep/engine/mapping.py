@@ -95,8 +95,9 @@ def _stored(source: Source, outputs: dict[str, exp.Expr], path: str) -> exp.Expr
 
 
 def _json_text(source: Source, name: str) -> str:
-    """SQL of the JSON text of a top-level field; a cast of one that is read as a struct or a list is no JSON."""
-    return f"r.{name}::VARCHAR" if source.shape[name] == "JSON" else f"to_json(r.{name})::VARCHAR"
+    """SQL of the JSON text of a top-level field; bare text of lines. A struct or a list is no JSON when it is cast."""
+    bare = source.format != "json" or source.shape[name] == "JSON"
+    return f"r.{name}::VARCHAR" if bare else f"to_json(r.{name})::VARCHAR"
 
 
 def _rejection(outputs: dict[str, exp.Expr]) -> exp.Expr:

@@ -68,8 +68,7 @@ def _native(name: str, source: Source) -> Field | None:
     if source.format == "lines":
         if keys or top not in source.shape:
             return None
-        number = exp.Literal.number(list(source.shape).index(top) + 1)
-        value = exp.func("line_text", exp.column("raw_data"), _text(source.whole_line), number)
+        value = exp.func("line_text", exp.column("raw_data"), _text(source.line_with(top)), exp.Literal.number(1))
         return Field(name, "text", value, source.name)
     if source.format == "delimited":
         top = top.replace("-", "_")
