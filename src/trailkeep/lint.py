@@ -2,6 +2,8 @@
 
 from collections import Counter
 from collections.abc import Collection, Iterator
+from functools import cache
+from pathlib import Path
 
 from trailkeep.core.errors import Fault
 from trailkeep.core.source import Source
@@ -52,18 +54,23 @@ def _rule(rule: Rule, sources: Collection[Source]) -> Iterator[str]:
     if not here:
         yield f"cannot match: there is no source of {where}"
         return
-    names = {name.partition(".")[0] for leaf in leaves(rule.detection) for name in _names(leaf)}
-    for name in sorted(names):
-        if not any(
-            name in source.shape or any(field.partition(".")[0] == name for field in source.fields) for source in here
-        ):
+    known = {name.partition(".")[0] for source in here for name in (*source.shape, *source.fields)}
+    asked = {name.partition(".")[0] for leaf in leaves(rule.detection) for name in _names(leaf)}
+    for name in sorted(asked - known):
+        if not any(f'"{name}"' in text for source in here for text in _samples(source.folder)):
             yield f"asks for {name}, which records of {where} are not known to have"
-    if any(witness(rule.detection, source) is None for source in here):
+    if any("event_name" in source.fields.values() and witness(rule.detection, source) is None for source in here):
         yield "meets every event: it names no exact value that events must have, such as an event name"
     if isinstance(rule.detection, Not) or (
         isinstance(rule.detection, Or) and any(isinstance(node, Not) for node in rule.detection.nodes)
     ):
         yield "matches whatever it does not name: `not` stands alone"
+
+
+@cache
+def _samples(folder: Path) -> tuple[str, ...]:
+    """The texts of the samples of a source, in whose records there may be fields that it does not map."""
+    return tuple(path.read_text(errors="replace") for path in sorted(folder.glob("samples/*")) if path.is_file())
 
 
 def _names(leaf: Test | Null | Pair) -> tuple[str, ...]:

@@ -41,6 +41,10 @@ class Mapped:
     rejected: pa.Table
 
 
+COMPILER = 2
+"""Raised whenever the same source yields another statement."""
+
+
 class Mapper:
     """Maps batches of raw records over one engine connection.
 
@@ -92,7 +96,7 @@ class Mapper:
         wanted = None if self._wanted is None else sorted(self._wanted(source.name))
         if self._cache is None:
             return _build(source, wanted)
-        made_from = (__version__, source.map_sql, source.model_dump_json(), repr(MAPPED), wanted)
+        made_from = (__version__, COMPILER, source.map_sql, source.model_dump_json(), repr(MAPPED), wanted)
         kept = self._cache / f"{source.name}-{sha256(repr(made_from).encode()).hexdigest()[:32]}.sql"
         if not kept.exists():
             write_file(kept, _build(source, wanted).encode())
