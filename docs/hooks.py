@@ -13,9 +13,9 @@ from mkdocs.config.defaults import MkDocsConfig
 from mkdocs.structure.files import File, Files
 from pydantic import BaseModel
 
+from trailkeep.aws import AwsAccount
 from trailkeep.cli.main import build
 from trailkeep.cli.setup import SHIPPED_RULES
-from trailkeep.collect.aws import AwsAccount
 from trailkeep.collect.config import CollectConfig, Commit, Silence, types
 from trailkeep.core.columns import BOOKKEEPING, MAPPED, SIGHTINGS, Column
 from trailkeep.core.drop import Drop

@@ -19,7 +19,7 @@ from uuid import uuid4
 from sqlalchemy.exc import DBAPIError
 
 from trailkeep.audit import Watch
-from trailkeep.collect.aws import Aws
+from trailkeep.aws import Aws
 from trailkeep.collect.collector import CollectorConfig, Context
 from trailkeep.collect.config import CollectConfig
 from trailkeep.collect.feed import Delivery, Fate, Feed

@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal, Union, get_origin
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, create_model, model_validator
 
-from trailkeep.collect.aws import AwsAccount
+from trailkeep.aws import AwsAccount
 from trailkeep.collect.collector import CollectorConfig
 from trailkeep.core.drop import Drop
 
