@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import pyarrow as pa
 import typer
 
+from trailkeep.alert import outbox
 from trailkeep.cli import setup
 from trailkeep.cli.options import (
     DEFAULT_HOME,
@@ -69,6 +70,9 @@ def status(
         print(f"{row['collector']}: given up: {row['key']}: {row['reason']}", file=sys.stderr)
     for row in progress.collector_rows(lake.state):
         print(_collector(row), file=sys.stderr)
+    for row in outbox.by_channel(lake.state):
+        if line := _channel(row):
+            print(line, file=sys.stderr)
     for line in _to_look_at(connection, lake, now - timedelta(days=1)):
         print(line, file=sys.stderr)
 
@@ -101,6 +105,18 @@ def _collector(row: dict[str, Any]) -> str:
     if row["errors"]:
         parts.append(f"{counted(row['errors'], 'error')}, the last: {row['last_error']}")
     return "; ".join(parts)
+
+
+def _channel(row: dict[str, Any]) -> str:
+    """What is wrong with a channel that alerts go to, in a line; nothing where all is well."""
+    troubles = []
+    if row["failing_since"]:
+        troubles.append(f"{counted(row['waiting'], 'message')} waiting since {row['failing_since']:%Y-%m-%d %H:%M:%SZ}")
+    if row["dead"]:
+        troubles.append(f"{counted(row['dead'], 'dead letter')}; see `trailkeep alerts redrive`")
+    if not troubles:
+        return ""
+    return f"channel {row['channel']}: {'; '.join(troubles)}; the last error: {row['last_error']}"
 
 
 def _to_look_at(connection: "Connection", lake: Home, since: datetime) -> Iterator[str]:
