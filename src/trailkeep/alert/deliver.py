@@ -92,7 +92,7 @@ class Deliverer:
             thread.join(max(0.0, until - time.monotonic()))
 
     def once(self) -> Counter[str]:
-        """Send everything that is due, each message once; returns `counts`. Raises LakeError if another process does."""
+        """Send what is due, each message once; returns `counts`. Raises LakeError if another process sends."""
         with self._home.exclusive(TASK):
             self._fill()
             threads = [

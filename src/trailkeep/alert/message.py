@@ -159,13 +159,15 @@ def message_of(
         accounts=tuple(seen["account_uid"]),
         facts=tuple((name, value) for name, value in facts if value),
         description=_SPACE.sub(" ", rule.description).strip() if rule else "",
-        # A line that is indented goes on the one before.
-        steps=tuple(filter(None, (s.strip() for s in _LINE_GOES_ON.sub(" ", rule.runbook).split("\n"))))
-        if rule
-        else (),
+        steps=_steps(rule.runbook) if rule else (),
         others=tuple(f"[{r['severity'] or r['level']}] {clean(r['title'])} (alert {r['id']})" for r in rows[1:]),
         link=link.replace("{id}", str(lead["id"])) if link else None,
     )
+
+
+def _steps(runbook: str) -> tuple[str, ...]:
+    """The lines of a runbook; one that is indented goes on the one before."""
+    return tuple(filter(None, (line.strip() for line in _LINE_GOES_ON.sub(" ", runbook).split("\n"))))
 
 
 def _distinct(events: Sequence[Mapping[Any, Any]], name: str) -> list[str]:

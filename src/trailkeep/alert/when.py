@@ -10,7 +10,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, field_valida
 
 Day = Literal["mon", "tue", "wed", "thu", "fri", "sat", "sun"]
 
-_DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
+_DAYS: tuple[Day, ...] = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 _UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
 _HOURS = r"^([01]\d|2[0-3]):[0-5]\d-([01]\d|2[0-3]):[0-5]\d$"
 
@@ -63,7 +63,7 @@ class Times(BaseModel):
     def end(self, moment: datetime) -> datetime:
         """When these times, in which `moment` is, are over; a week later at most."""
         zone = ZoneInfo(self.zone)
-        first, until = self._from_until
+        _, until = self._from_until
         day: date = moment.astimezone(zone).date()
         over = moment
         for ahead in range(9):

@@ -187,7 +187,7 @@ alert_history = Table(
     Index("alert_history_by_alert", "alert_id"),
 )
 
-# What people are told: a row for each message and channel. waiting -> sent | dead | void (nobody need hear it any more).
+# What people are told: a row a message and channel; waiting -> sent | dead | void (nobody need hear it any more).
 outbox = Table(
     "outbox",
     metadata,

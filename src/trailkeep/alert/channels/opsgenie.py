@@ -37,7 +37,7 @@ class Opsgenie(Channel):
             "message": message.headline[:130],
             "alias": alias,
             "description": plain(message)[:15000],
-            "details": {name: value for name, value in message.facts},
+            "details": dict(message.facts),
             "tags": [tag[:50] for tag in message.tags][:20],
             "entity": (message.subject or "")[:512],
             "source": "Trailkeep",

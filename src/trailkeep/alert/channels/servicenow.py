@@ -44,7 +44,7 @@ class ServiceNow(Channel):
             return
         if message.kind == "closed":
             return  # the record is gone: there is nothing to tell it
-        record = {
+        made = {
             "short_description": message.headline[:160],
             "description": plain(message)[:4000],
             "urgency": _URGENCY.get(message.level, "3"),
@@ -52,7 +52,7 @@ class ServiceNow(Channel):
             "correlation_id": known,
             "correlation_display": "Trailkeep",
         }
-        if not _result(tools.http.post(address, record, headers)):
+        if not _result(tools.http.post(address, made, headers)):
             raise Refused("ServiceNow answers without a record; look at `url` and `table`")
 
 
