@@ -11,6 +11,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime, timedelta
+from uuid import uuid4
 
 from sqlalchemy.exc import DBAPIError
 
@@ -116,7 +117,7 @@ class Deliverer:
         with self._home.state.begin() as connection:
             # Not due: no other process sends it too.
             later = now + timedelta(days=3650)
-            row = box.put(connection, f"test/{now.isoformat()}/{name}", name, message, later, now, None)
+            row = box.put(connection, f"test/{uuid4().hex}/{name}", name, message, later, now, None)
         assert row is not None
         parcel = box.parcel(self._home.state, row)
         try:

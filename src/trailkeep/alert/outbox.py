@@ -124,9 +124,9 @@ def by_channel(state: Engine, names: Sequence[str] = ()) -> list[dict[str, Any]]
     failed = select(outbox.c.channel, func.max(outbox.c.id)).where(outbox.c.last_error.is_not(None))
     with reading(state) as connection:
         counts = {(name, kind): count for name, kind, count in connection.execute(counted)}
-        last = dict(connection.execute(sent).tuples().all())
-        failing = dict(connection.execute(tried.group_by(outbox.c.channel)).tuples().all())
-        ids = dict(connection.execute(failed.group_by(outbox.c.channel)).tuples().all())
+        last = _pairs(connection, sent)
+        failing = _pairs(connection, tried.group_by(outbox.c.channel))
+        ids = _pairs(connection, failed.group_by(outbox.c.channel))
         errors = {
             row.channel: row.last_error
             for row in connection.execute(select(outbox).where(outbox.c.id.in_(list(ids.values()))))
@@ -141,6 +141,10 @@ def by_channel(state: Engine, names: Sequence[str] = ()) -> list[dict[str, Any]]
         }
         for name in sorted({*names, *(channel for channel, _ in counts)})
     ]
+
+
+def _pairs(connection: Connection, query: Any) -> dict[str, Any]:
+    return {row[0]: row[1] for row in connection.execute(query)}
 
 
 _MOMENT = pa.timestamp("us", "UTC")

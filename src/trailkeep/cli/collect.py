@@ -46,8 +46,8 @@ def collect(
     if unknown:
         raise UsageError(f"no collector {', '.join(unknown)} in {config}; there are: {', '.join(told.collect)}")
     if check:
-        found = f"{counted(len(told.collect), 'collector')}, {counted(len(told.alerts.channels), 'channel')}"
-        print(f"{config}: {found}, no faults")
+        channels = f", {counted(len(told.alerts.channels), 'channel')}" if told.alerts.channels else ""
+        print(f"{config}: {counted(len(told.collect), 'collector')}{channels}, no faults")
         return
     reading = replace(setup.reading_of(told.sources, None, limit_mb), keep_unknown=True)
     matcher = setup.matcher_of(setup.rules_of(told.rules or None), dict(reading.sources))
