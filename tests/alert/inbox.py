@@ -79,7 +79,7 @@ def inbox() -> Iterator[Inbox]:
 
     server = Server(("127.0.0.1", 0), Handler)
     server.daemon_threads = True
-    thread = threading.Thread(target=server.serve_forever, daemon=True)
+    thread = threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True)
     thread.start()
     box.url = f"http://127.0.0.1:{server.server_port}"
     try:

@@ -42,7 +42,10 @@ class Smtp(Channel):
         return self
 
     def send(self, message: Message, uid: str, tools: Tools) -> None:
-        """All recipients or none: if the server refuses one of them, the mail is tried again for those."""
+        """If the server takes the mail for some recipients only, it becomes a dead letter that names the others.
+
+        To try again would send it once more to those who have it.
+        """
         mail = EmailMessage()
         mail["Subject"] = message.headline
         mail["From"] = self.sender
@@ -59,7 +62,8 @@ class Smtp(Channel):
                     server.login(self.user, tools.secret(self.password))
                 refused = server.send_message(mail)
         except smtplib.SMTPRecipientsRefused as error:
-            raise _error(*next(iter(error.recipients.values())), self.host) from error
+            # One that may pass later is reason enough to try again: nobody has the mail yet.
+            raise _error(*min(error.recipients.values()), self.host) from error
         except smtplib.SMTPResponseException as error:
             raise _error(error.smtp_code, error.smtp_error, self.host) from error
         except smtplib.SMTPNotSupportedError as error:

@@ -3,6 +3,7 @@
 import os
 import socket
 import ssl
+from contextlib import suppress
 from datetime import UTC
 from pathlib import Path
 from typing import Literal
@@ -15,6 +16,7 @@ from trailkeep.core.errors import Later
 
 _SEVERITIES = {"critical": 2, "high": 3, "medium": 4, "low": 5, "informational": 6}
 _TIMEOUT = 10.0
+_FAREWELL = 1.0
 _LONGEST_DATAGRAM = 2048  # RFC 5424, 6.1: what receivers should take
 _ELEMENT = "trailkeep@32473"  # the number that RFC 5612 sets aside: Trailkeep has none of its own
 
@@ -58,7 +60,10 @@ class Syslog(Channel):
             context = ssl.create_default_context(cafile=str(self.ca) if self.ca else None)
             with context.wrap_socket(plain, server_hostname=self.host) as secure:
                 secure.sendall(frame)
-                secure.unwrap()  # TLS 1.3: so that a refusal of the server is seen
+                secure.settimeout(_FAREWELL)
+                # In TLS 1.3 a server's refusal comes only now; but many servers just end, or never do.
+                with suppress(ssl.SSLEOFError, ssl.SSLZeroReturnError, TimeoutError, ConnectionError):
+                    secure.unwrap()
 
 
 def line(message: Message, uid: str, facility: int) -> bytes:
