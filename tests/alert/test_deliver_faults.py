@@ -1,4 +1,4 @@
-"""Killed between sending and the mark of it, the program sends again, under the same id; nothing is lost or forgotten."""
+"""Killed between sending and the mark of it, the program sends again, under the same id; nothing is lost."""
 
 import json
 import signal
