@@ -5,6 +5,7 @@ MkDocs calls `on_files` (`hooks:` of mkdocs.yml). Pages made from what they desc
 
 import re
 from collections.abc import Callable, Iterator, Sequence
+from datetime import timedelta
 from pathlib import Path
 from typing import Any, get_args
 
@@ -14,6 +15,7 @@ from mkdocs.structure.files import File, Files
 from pydantic import BaseModel
 
 from trailkeep.alert.config import (
+    AlertsConfig,
     Correlation,
     Escalation,
     Heartbeat,
@@ -22,7 +24,6 @@ from trailkeep.alert.config import (
     Suppression,
     Weight,
     Which,
-    alerts_model,
     channel_types,
 )
 from trailkeep.alert.when import Times
@@ -227,8 +228,8 @@ def configuration_page() -> str:
     """reference/trailkeep-yaml.md"""
     parts = [
         "# trailkeep.yaml",
-        "What `trailkeep collect` and `trailkeep alerts send` read. [Collect logs as they come](../how-to/collect.md) shows it at work. A span of "
-        "time is in seconds, a size in what its key says.",
+        "What `trailkeep collect` and `trailkeep alerts send` read. [Collect logs as they come](../how-to/collect.md) "
+        "shows it at work. A span of time is in seconds, a size in what its key says.",
         _keys(CollectConfig),
         "## accounts",
         "By name, a role to assume in an account:",
@@ -250,7 +251,7 @@ def _alerts() -> list[str]:
         "## alerts",
         "Who is told of alerts; [Bring alerts to people](../how-to/alerts.md) shows it at work. A span of time is "
         "written `90s`, `15m`, `24h` or `7d`.",
-        _keys(alerts_model()),
+        _keys(AlertsConfig),
     ]
     for name, model, base in (
         ("Which alerts", Which, None),
@@ -267,7 +268,7 @@ def _alerts() -> list[str]:
         inherited = base.model_fields if base else ()
         parts += [f"### {name}", (model.__doc__ or "").strip() + (also[base] if base else ""), _keys(model, *inherited)]
     parts += ["### channels", "By name, a channel; each has `type`, and `enabled: false` where it is to be off."]
-    for name, kind in channel_types().items():
+    for name, kind in sorted(channel_types().items()):
         text = " ".join(f"{kind.__doc__} {kind.send.__doc__}".split())
         parts += [f"#### {name}", text, _keys(kind, "type", "enabled")]
     return parts
@@ -298,6 +299,9 @@ def _kind(annotation: Any) -> str:
 
 
 def _shown(value: Any) -> str:
+    if isinstance(value, timedelta):
+        days, seconds = value.days, value.seconds
+        return _code(f"{days}d" if not seconds else f"{seconds // 60}m")
     return "" if value is None or isinstance(value, BaseModel) or "Undefined" in repr(value) else _code(str(value))
 
 

@@ -65,7 +65,7 @@ def test_what_is_refused_is_a_dead_letter_until_it_is_redriven(hook: Office, web
     hook.alert(signal())
     assert hook.run() == {"dead": 1}
     assert hook.run(days=1) == {}
-    (row,) = outbox.by_channel(hook.home.state)
+    (row,) = outbox.by_channel(hook.home.state, hook.now)
     assert (row["dead"], row["last_error"]) == (1, "127.0.0.1 answers 403: invalid token")
     assert "a message is a dead letter" in hook.said[0]
     web.answer = lambda _: Answer()
@@ -264,3 +264,31 @@ def test_an_expired_suppression_is_told(tmp_path: Path, web: Inbox) -> None:
     assert each.said == ["the suppression until 2026-11-17 (CHG-12) is over; take it out of alerts.suppressions"]
     each.alert(signal())
     assert each.run() == {"sent": 1}
+
+
+def test_the_proxy_that_the_environment_names_is_used(
+    tmp_path: Path, web: Inbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("http_proxy", web.url)
+    monkeypatch.delenv("no_proxy", raising=False)
+    each = office(tmp_path, config(channels={"hook": webhook("http://localhost:1/in", tmp_path)}))
+    each.alert(signal())
+    assert each.run() == {"sent": 1}
+    assert web.requests[0].path == "http://localhost:1/in"
+    monkeypatch.setenv("no_proxy", "localhost")
+    direct = office(tmp_path / "direct", each.config)
+    direct.alert(signal())
+    assert direct.run() == {"failed": 1}
+
+
+def test_what_nobody_delivers_is_told(tmp_path: Path, web: Inbox) -> None:
+    each = office(tmp_path, config(channels={"hook": webhook(web.url, tmp_path)}))
+    each.alert(signal())
+    assert outbox.unrouted(each.home.state, each.now + timedelta(minutes=5)) == 0  # nobody was ever told of anything
+    each.run()
+    each.alert(signal("bob"))
+    assert outbox.unrouted(each.home.state, each.now + timedelta(minutes=5)) == 1
+    web.answer = lambda _: Answer(503)
+    each.run()
+    (row,) = outbox.by_channel(each.home.state, each.now)
+    assert (row["waiting"], row["failing_since"], row["last_sent"]) == (1, NOON, NOON)

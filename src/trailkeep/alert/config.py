@@ -122,14 +122,14 @@ class Suppression(Which):
 class AlertsConfig(_Part):
     """Everything that the delivery of alerts is told."""
 
-    channels: dict[str, Channel] = Field(default_factory=dict)
+    channels: dict[str, Channel] = Field(default_factory=dict, description="ways to people, by name")
     routes: tuple[Route, ...] = Field(default=(), description="without any, every alert goes to every channel")
-    quiet: tuple[Quiet, ...] = ()
-    escalate: tuple[Escalation, ...] = ()
-    heartbeat: Heartbeat | None = None
-    weights: tuple[Weight, ...] = ()
-    correlation: Correlation | None = Correlation()
-    suppressions: tuple[Suppression, ...] = ()
+    quiet: tuple[Quiet, ...] = Field(default=(), description="times at which messages wait")
+    escalate: tuple[Escalation, ...] = Field(default=(), description="steps, while nobody looks")
+    heartbeat: Heartbeat | None = Field(default=None, description="proof that the way to people works")
+    weights: tuple[Weight, ...] = Field(default=(), description="what makes alerts worse or less bad")
+    correlation: Correlation | None = Field(default=Correlation(), description="as below; `null`: none")
+    suppressions: tuple[Suppression, ...] = Field(default=(), description="what nobody is told of, for a time")
     group: Span = Field(default=timedelta(minutes=30), description="alerts about one subject are told together")
     oldest: Span = Field(default=timedelta(days=7), description="of the last event, for people to be told of an alert")
     link: str | None = Field(

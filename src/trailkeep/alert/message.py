@@ -11,7 +11,7 @@ from hashlib import sha256
 from typing import Any, Literal, Protocol
 
 from pydantic import BaseModel, ConfigDict
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection, Select, func, select
 
 from trailkeep.core.levels import LEVELS
 from trailkeep.store.database import utc
@@ -19,7 +19,7 @@ from trailkeep.store.tables import alert_events, alerts
 
 Kind = Literal["new", "more", "escalation", "closed", "heartbeat", "test"]
 
-_SHOWN = 5  # values of a fact
+_SHOWN, _COUNTED = 5, 100  # values of a fact
 _LISTED = 10  # other alerts
 _LONGEST = 300
 _SPACE = re.compile(r"\s+")
@@ -65,27 +65,28 @@ class Message(BaseModel):
     description: str = ""
     steps: tuple[str, ...] = ()
     others: tuple[str, ...] = ()
-    """The other alerts of the group, a line each."""
+    """The other alerts that it is about, a line each, as many as a person reads."""
+    other_count: int = 0
     link: str | None = None
 
     @property
     def headline(self) -> str:
         """Level and title, and what makes this message another one than the first."""
         lead = {"escalation": "Nobody has acknowledged: ", "closed": "Closed: ", "more": "More: "}.get(self.kind, "")
-        tail = f" (and {len(self.others)} more)" if self.others else ""
+        tail = f" (and {self.other_count} more)" if self.other_count else ""
         return f"[{self.level}] {lead}{self.title}{tail}" if self.alerts else f"{lead}{self.title}"
 
     @property
     def more(self) -> str:
         """What stands above the other alerts."""
         about = "the same principal" if self.subject_kind == "principal" else "the same subject"
-        return f"and {len(self.others)} more about {about}:" if self.others else ""
+        return f"and {self.other_count} more about {about}:" if self.other_count else ""
 
     @property
     def listed(self) -> tuple[str, ...]:
-        """The other alerts, as many as a person reads."""
-        left = len(self.others) - _LISTED
-        return self.others if left <= 0 else (*self.others[:_LISTED], f"and {left} more")
+        """The other alerts, and how many more there are."""
+        left = self.other_count - len(self.others)
+        return (*self.others, f"and {left} more") if left > 0 else self.others
 
 
 def plain(message: Message) -> str:
@@ -132,13 +133,17 @@ def message_of(
     first = lead["group_id"] or lead["id"]
     born = connection.execute(select(alerts.c.created).where(alerts.c.id == first)).scalar_one()
     rule = rules.get(lead["rule_uid"])
-    events = connection.execute(select(alert_events).where(alert_events.c.alert_id == lead["id"])).mappings().all()
-    seen = {name: _distinct(events, name) for name in ("account_uid", "region", "src_ip", "event_name")}
+    of_lead = alert_events.c.alert_id == lead["id"]
+    events = connection.execute(select(func.count()).where(of_lead)).scalar_one()
+    seen = {
+        name: _distinct(connection, select(alert_events.c[name]).where(of_lead, alert_events.c[name].is_not(None)))
+        for name in ("account_uid", "region", "src_ip", "event_name")
+    }
     kind_of_subject = {"principal": "Who", "address": "From", "account": "Account"}.get(lead["subject_kind"], "Subject")
     facts = [
         (kind_of_subject, clean(lead["subject"])),
         ("What", ", ".join(_few(seen["event_name"]))),
-        ("When", _span(utc(lead["first_time"]), utc(lead["last_time"]), len(events))),
+        ("When", _span(utc(lead["first_time"]), utc(lead["last_time"]), events)),
         ("From where", ", ".join(_few(seen["src_ip"])) if kind_of_subject != "From" else ""),
         ("Account", ", ".join(_few(seen["account_uid"])) if kind_of_subject != "Account" else ""),
         ("Region", ", ".join(_few(seen["region"]))),
@@ -160,7 +165,10 @@ def message_of(
         facts=tuple((name, value) for name, value in facts if value),
         description=_SPACE.sub(" ", rule.description).strip() if rule else "",
         steps=_steps(rule.runbook) if rule else (),
-        others=tuple(f"[{r['severity'] or r['level']}] {clean(r['title'])} (alert {r['id']})" for r in rows[1:]),
+        others=tuple(
+            f"[{r['severity'] or r['level']}] {clean(r['title'])} (alert {r['id']})" for r in rows[1 : 1 + _LISTED]
+        ),
+        other_count=len(rows) - 1,
         link=link.replace("{id}", str(lead["id"])) if link else None,
     )
 
@@ -170,12 +178,16 @@ def _steps(runbook: str) -> tuple[str, ...]:
     return tuple(filter(None, (line.strip() for line in _LINE_GOES_ON.sub(" ", runbook).split("\n"))))
 
 
-def _distinct(events: Sequence[Mapping[Any, Any]], name: str) -> list[str]:
-    return sorted({clean(event[name]) for event in events if event[name]})
+def _distinct(connection: Connection, query: Select[Any]) -> list[str]:
+    """The values of a column, cleaned and in order, the first hundred at most."""
+    return sorted({clean(value) for value in connection.execute(query.distinct().limit(_COUNTED)).scalars() if value})
 
 
 def _few(values: list[str]) -> list[str]:
-    return values if len(values) <= _SHOWN else [*values[:_SHOWN], f"and {len(values) - _SHOWN} more"]
+    if len(values) <= _SHOWN:
+        return values
+    least = "at least " if len(values) >= _COUNTED else ""
+    return [*values[:_SHOWN], f"and {least}{len(values) - _SHOWN} more"]
 
 
 def _span(first: datetime, last: datetime, events: int) -> str:

@@ -2,18 +2,19 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 from uuid import uuid4
 
 import pyarrow as pa
-from sqlalchemy import Connection, Engine, delete, func, insert, select, update
+from sqlalchemy import Connection, Engine, delete, func, insert, or_, select, update
 
 from trailkeep.alert.message import Message
 from trailkeep.core.errors import UsageError
 from trailkeep.store.database import reading, utc
 from trailkeep.store.tables import alerts, outbox
 
+_OVERDUE = timedelta(minutes=5)
 STATES = ("waiting", "sent", "dead", "void")
 
 
@@ -116,11 +117,15 @@ def list_rows(state: Engine, states: Sequence[str] = STATES, most: int = 100) ->
     return pa.Table.from_pylist([{name: row[name] for name in _LISTED.names} for row in rows], schema=_LISTED)
 
 
-def by_channel(state: Engine, names: Sequence[str] = ()) -> list[dict[str, Any]]:
-    """How each channel is that has rows, or is one of `names`: counts, the oldest that waits, last sent, last error."""
+def by_channel(state: Engine, now: datetime, names: Sequence[str] = ()) -> list[dict[str, Any]]:
+    """How each channel is that has rows, or is one of `names`: counts, since when it fails, last sent, last error.
+
+    A channel fails as well while what is due is not tried: nobody delivers, or it is in the configuration no more.
+    """
     counted = select(outbox.c.channel, outbox.c.state, func.count()).group_by(outbox.c.channel, outbox.c.state)
     sent = select(outbox.c.channel, func.max(outbox.c.sent)).group_by(outbox.c.channel)
-    tried = select(outbox.c.channel, func.min(outbox.c.created)).where(outbox.c.state == "waiting", outbox.c.tries > 0)
+    overdue = or_(outbox.c.tries > 0, outbox.c.next_try < now - _OVERDUE)
+    tried = select(outbox.c.channel, func.min(outbox.c.created)).where(outbox.c.state == "waiting", overdue)
     failed = select(outbox.c.channel, func.max(outbox.c.id)).where(outbox.c.last_error.is_not(None))
     with reading(state) as connection:
         counts = {(name, kind): count for name, kind, count in connection.execute(counted)}
@@ -141,6 +146,15 @@ def by_channel(state: Engine, names: Sequence[str] = ()) -> list[dict[str, Any]]
         }
         for name in sorted({*names, *(channel for channel, _ in counts)})
     ]
+
+
+def unrouted(state: Engine, before: datetime) -> int:
+    """Alerts made before a moment of which it was not decided whom to tell, though people were told of others."""
+    waiting = select(func.count()).where(alerts.c.routed.is_(None), alerts.c.created < before)
+    with reading(state) as connection:
+        if connection.execute(select(outbox.c.id).limit(1)).scalar() is None:
+            return 0
+        return int(connection.execute(waiting).scalar_one())
 
 
 def _pairs(connection: Connection, query: Any) -> dict[str, Any]:

@@ -13,14 +13,14 @@ from typing import Any
 from sqlalchemy import Connection, Engine, func, insert, or_, select, update
 
 from trailkeep.alert import outbox as box
-from trailkeep.alert.config import AlertsConfig, Facts, at_least
+from trailkeep.alert.config import AlertsConfig, Escalation, Facts, at_least
 from trailkeep.alert.message import About, Kind, Message, message_of
 from trailkeep.core.levels import LEVELS
 from trailkeep.store.database import reading, utc
 from trailkeep.store.tables import alert_events, alert_history, alerts, objects, outbox
 
-_MOST = 500  # alerts in a transaction
-_KEPT = timedelta(days=90)
+_MOST = 200  # alerts in a transaction
+_KEPT = timedelta(days=90)  # of what was sent
 # A row that is due sooner may be on its way: it is left as it is.
 _MARGIN = timedelta(seconds=5)
 _MUTED = "muted"
@@ -154,29 +154,32 @@ class Router:
             self._beat(connection, now)
             box.prune(connection, now - _KEPT)
 
-    def _escalate(self, connection: Connection, step: Any, now: datetime) -> None:
-        first = now - step.after
+    def _escalate(self, connection: Connection, step: Escalation, now: datetime) -> None:
+        first, earliest = now - step.after, now - step.after - self._config.oldest
         query = select(outbox.c.group_id, outbox.c.alerts).where(
             outbox.c.kind.in_(("new", "more")),
             outbox.c.tries > 0,  # what was held back counts from when it was sent, what fails from when it was made
             func.coalesce(outbox.c.sent, outbox.c.created) <= first,
-            outbox.c.created > first - self._config.oldest,
+            outbox.c.created > earliest,
         )
-        groups: dict[int, set[int]] = defaultdict(set)
+        told: dict[int, set[int]] = defaultdict(set)
         for group, ids in connection.execute(query):
-            groups[group].update(ids)
+            told[group].update(ids)
+        written = select(outbox.c.key).where(outbox.c.kind == "escalation", outbox.c.created > earliest)
+        done = set(connection.execute(written).scalars()) if told else set()
         levels = LEVELS[LEVELS.index(step.level) :]
-        for group, members in groups.items():
+        left = select(alerts.c.id, alerts.c.group_id).where(
+            alerts.c.routed > earliest, alerts.c.status == "open", alerts.c.severity.in_(levels)
+        )
+        ignored: dict[int, list[int]] = defaultdict(list)
+        for alert_id, group in connection.execute(left) if told else ():
+            if alert_id in told.get(group, ()):
+                ignored[group].append(alert_id)
+        for group, members in ignored.items():
             keys = {name: f"escalation/{step.after.total_seconds():.0f}/{group}/{name}" for name in step.to}
-            done = set(connection.execute(select(outbox.c.key).where(outbox.c.key.in_(keys.values()))).scalars())
             missing = [name for name, key in keys.items() if key not in done and self._config.channels[name].enabled]
-            if not missing:
-                continue
-            open_ones = select(alerts.c.id).where(
-                alerts.c.id.in_(members), alerts.c.status == "open", alerts.c.severity.in_(levels)
-            )
-            if ids := list(connection.execute(open_ones).scalars()):
-                message = message_of(connection, "escalation", ids, self._rules, self._config.link)
+            if missing:
+                message = message_of(connection, "escalation", members, self._rules, self._config.link)
                 for name in missing:
                     when = self._config.held_until(name, message.level, now)
                     box.put(connection, keys[name], name, message, when, now, group)

@@ -70,9 +70,15 @@ def status(
         print(f"{row['collector']}: given up: {row['key']}: {row['reason']}", file=sys.stderr)
     for row in progress.collector_rows(lake.state):
         print(_collector(row), file=sys.stderr)
-    for row in outbox.by_channel(lake.state):
+    for row in outbox.by_channel(lake.state, now):
         if line := _channel(row):
             print(line, file=sys.stderr)
+    if unrouted := outbox.unrouted(lake.state, now - timedelta(minutes=5)):
+        print(
+            f"nobody was told of {counted(unrouted, 'alert')}: neither `trailkeep collect` nor `trailkeep alerts send` "
+            "runs with channels",
+            file=sys.stderr,
+        )
     for line in _to_look_at(connection, lake, now - timedelta(days=1)):
         print(line, file=sys.stderr)
 
@@ -116,7 +122,9 @@ def _channel(row: dict[str, Any]) -> str:
         troubles.append(f"{counted(row['dead'], 'dead letter')}; see `trailkeep alerts redrive`")
     if not troubles:
         return ""
-    return f"channel {row['channel']}: {'; '.join(troubles)}; the last error: {row['last_error']}"
+    if row["last_error"]:
+        troubles.append(f"the last error: {row['last_error']}")
+    return f"channel {row['channel']}: {'; '.join(troubles)}"
 
 
 def _to_look_at(connection: "Connection", lake: Home, since: datetime) -> Iterator[str]:

@@ -16,7 +16,7 @@ from trailkeep.cli.options import DEFAULT_CONFIG, DEFAULT_HOME, DEFAULT_LIMIT_MB
 from trailkeep.cli.output import counted
 from trailkeep.collection import Collected, Collection
 from trailkeep.config import config_model
-from trailkeep.core.errors import UsageError
+from trailkeep.core.errors import LakeError, UsageError
 from trailkeep.core.yaml_file import load_yaml
 from trailkeep.lake.home import create_home
 from trailkeep.lake.progress import redrive as redrive_all
@@ -66,7 +66,10 @@ def collect(
             signal.signal(number, lambda *_: run.stop.set())
         _tell(run.run())
         if deliverer and once:
-            deliverer.once()
+            try:
+                deliverer.once()
+            except LakeError as error:
+                _say(f"alerts are not sent by this process: {error}")
     raise typer.Exit(1 if run.report.failed_collectors or run.report.counts["quarantined"] else 0)
 
 

@@ -63,7 +63,10 @@ def channels(
     """
     told, lake = _open(config, home)
     types = {name: each.type if each.enabled else f"{each.type} (off)" for name, each in told.alerts.channels.items()}
-    rows = [row | {"type": types.get(row["channel"], "(gone)")} for row in box.by_channel(lake.state, list(types))]
+    rows = [
+        row | {"type": types.get(row["channel"], "(gone)")}
+        for row in box.by_channel(lake.state, datetime.now(UTC), list(types))
+    ]
     write_rows(pa.Table.from_pylist(rows, schema=box.BY_CHANNEL), format, sys.stdout)
     for each in told.alerts.suppressions:
         if each.expired(datetime.now(UTC)):

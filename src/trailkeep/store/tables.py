@@ -208,4 +208,5 @@ outbox = Table(
     Index("outbox_by_key", "key", unique=True),
     Index("outbox_due", "channel", "state", "next_try"),
     Index("outbox_by_group", "group_id"),
+    Index("outbox_by_created", "created"),
 )

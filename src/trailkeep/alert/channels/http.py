@@ -13,6 +13,7 @@ from email.utils import parsedate_to_datetime
 from ipaddress import ip_address
 from typing import Any
 from urllib.parse import urlsplit
+from urllib.request import getproxies, proxy_bypass
 
 import urllib3
 from urllib3.exceptions import HTTPError
@@ -30,13 +31,19 @@ class Http:
     def __init__(self, timeout: float = 10, total: float = 30) -> None:
         """`total`: seconds that an answer may take."""
         self._total = total
-        self._pool = urllib3.PoolManager(
-            num_pools=32,
-            maxsize=2,
-            timeout=urllib3.Timeout(connect=timeout, read=timeout),
-            retries=False,
-            ssl_context=ssl.create_default_context(),
-        )
+        options: dict[str, Any] = {
+            "num_pools": 32,
+            "maxsize": 2,
+            "timeout": urllib3.Timeout(connect=timeout, read=timeout),
+            "retries": False,
+            "ssl_context": ssl.create_default_context(),
+        }
+        self._direct = urllib3.PoolManager(**options)
+        self._proxies = {
+            scheme: urllib3.ProxyManager(address, **options)
+            for scheme, address in getproxies().items()
+            if scheme in ("http", "https") and address.startswith("http")
+        }
 
     def post(self, url: str, body: Any, headers: Mapping[str, str] | None = None, method: str = "POST") -> Any:
         """The JSON of the answer, or its text. `body` is sent as JSON unless it is bytes; None sends none.
@@ -51,7 +58,7 @@ class Http:
             sent["Content-Type"] = "application/json"
         data = body if body is None or isinstance(body, bytes) else json.dumps(body, ensure_ascii=False).encode()
         try:
-            answer = self._pool.request(
+            answer = self._pool_to(parts.scheme, host).request(
                 method, url, body=data, headers=sent | dict(headers or {}), redirect=False, preload_content=False
             )
             content = self._read(answer, host)
@@ -62,6 +69,12 @@ class Http:
     def get(self, url: str, headers: Mapping[str, str] | None = None) -> Any:
         """The JSON of the answer, likewise."""
         return self.post(url, None, headers, "GET")
+
+    def _pool_to(self, scheme: str, host: str) -> urllib3.PoolManager:
+        """Connections to `host`, through the proxy that HTTPS_PROXY names unless NO_PROXY names the host."""
+        if scheme not in self._proxies or proxy_bypass(host):
+            return self._direct
+        return self._proxies[scheme]
 
     def _read(self, answer: Any, host: str) -> bytes:
         """The content, if it is small and comes in time; the connection is of no use afterwards otherwise."""

@@ -34,3 +34,4 @@ def upgrade() -> None:
     op.create_index("outbox_by_key", "outbox", ["key"], unique=True)
     op.create_index("outbox_due", "outbox", ["channel", "state", "next_try"])
     op.create_index("outbox_by_group", "outbox", ["group_id"])
+    op.create_index("outbox_by_created", "outbox", ["created"])
