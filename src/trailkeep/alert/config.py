@@ -8,7 +8,16 @@ from importlib import import_module
 from pkgutil import iter_modules
 from typing import Annotated, Any, Literal, Union, get_origin
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints, create_model, model_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    StringConstraints,
+    ValidationInfo,
+    create_model,
+    field_validator,
+    model_validator,
+)
 
 from trailkeep.alert.channels.channel import Channel
 from trailkeep.alert.when import Span, Times
@@ -137,24 +146,17 @@ class AlertsConfig(_Part):
     )
     tries: int = Field(default=16, ge=1, description="before a message becomes a dead letter")
 
-    @model_validator(mode="after")
-    def _channels_exist(self) -> "AlertsConfig":
-        for where, names in self._named():
-            for name in names:
-                if name not in self.channels:
-                    known = ", ".join(self.channels) or "none"
-                    raise ValueError(f"{where}: no channel {name!r} in alerts.channels; there are: {known}")
-        return self
-
-    def _named(self) -> Iterator[tuple[str, Iterable[str]]]:
-        for number, route in enumerate(self.routes, 1):
-            yield f"route {number}", route.to
-        for number, step in enumerate(self.escalate, 1):
-            yield f"escalation {number}", step.to
-        for number, quiet in enumerate(self.quiet, 1):
-            yield f"quiet {number}", quiet.channels
-        if self.heartbeat:
-            yield "heartbeat", self.heartbeat.to
+    @field_validator("routes", "quiet", "escalate", "heartbeat")
+    @classmethod
+    def _channels_exist(cls, value: Any, info: ValidationInfo) -> Any:
+        channels = info.data.get("channels")
+        parts = value if isinstance(value, tuple) else (value,)
+        for number, part in enumerate(filter(None, parts), 1):
+            for name in part.channels if isinstance(part, Quiet) else part.to:
+                if channels is not None and name not in channels:  # None: they have faults, which are told
+                    known = ", ".join(channels) or "none"
+                    raise ValueError(f"number {number}: no channel {name!r} in alerts.channels; there are: {known}")
+        return value
 
     def enabled(self) -> dict[str, Channel]:
         """The channels that are in use."""
