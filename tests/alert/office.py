@@ -46,6 +46,7 @@ def signal(subject: str = "alice", rule: str = "r", level: str = "high", at: dat
         "src_ip": "198.51.100.7",
         "object_id": "0" * 32,
         "record_no": 0,
+        "resources": ("arn:aws:cloudtrail:eu-central-1:111122223333:trail/main",),
     }
     return Signal(**(values | changed))
 

@@ -33,6 +33,7 @@ def attack(tmp_path: Path) -> Path:
     path = tmp_path / "log.json"
     name = "arn:aws:cloudtrail:eu-central-1:111122223333:trail/main"
     stop = {"eventSource": "cloudtrail.amazonaws.com", "eventName": "StopLogging", "requestParameters": {"name": name}}
+    stop["resources"] = [{"ARN": name, "type": "AWS::CloudTrail::Trail", "accountId": "111122223333"}]
     path.write_bytes(document(record(1, **stop)) + b"\n")
     return path
 
@@ -57,7 +58,8 @@ def test_killed_while_sending(told: Path, web: Inbox, name: str, requests: int) 
 def test_the_message_of_a_shipped_rule(told: Path, web: Inbox) -> None:
     succeed("alerts", "send", "--once", "--config", told)
     text = web.requests[0].json["text"]
-    assert "Who:" in text and "mara" in text and "StopLogging" in text and "198.51.100.23" in text
+    told_of = ("Who:", "mara", "StopLogging", "trail/main", "198.51.100.23")
+    assert not [each for each in told_of if each not in text]
     assert "Why it matters: " in text and "What to do:\n- Ask:" in text and "https://trailkeep.example.com/1" in text
     assert web.requests[0].json["level"] in LEVELS
 

@@ -32,6 +32,7 @@ def test_a_person_can_read_it(desk: Office) -> None:
         "[high] Title of r\n\n"
         "Who:        alice\n"
         "What:       DeleteTrail, StopLogging\n"
+        "On:         arn:aws:cloudtrail:eu-central-1:111122223333:trail/main\n"
         "When:       2026-11-18 12:00:00 to 12:05:00 UTC, 2 events\n"
         "From where: 198.51.100.7, 203.0.113.9\n"
         "Account:    111122223333\n"

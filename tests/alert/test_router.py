@@ -71,6 +71,7 @@ def test_weights_raise_and_lower(tmp_path: Path, web: Inbox) -> None:
         {"subjects": ["*root*"], "levels": 4},
         {"accounts": ["9*"], "levels": -2},
         {"tags": ["attack.*"], "levels": 1},
+        {"resources": ["*:trail/crown-jewels"], "levels": 1},
     ]
     each = told(tmp_path, web, weights=weights)
     each.alert(signal("ROOT", rule="x"), signal("bob", rule="y", account_uid="999"), signal("eve", level="low"))
@@ -92,6 +93,8 @@ def test_weights_raise_and_lower(tmp_path: Path, web: Inbox) -> None:
         ({"accounts": ["2222*"]}, False),
         ({"sources": ["aws_cloudtrail"]}, True),
         ({"sources": ["okta*"]}, False),
+        ({"resources": ["*:trail/*"]}, True),
+        ({"resources": ["arn:aws:s3:::*"]}, False),
         ({"when": {"hours": "09:00-17:00", "days": ["wed"]}}, True),
         ({"when": {"hours": "09:00-17:00", "zone": "Asia/Tokyo"}}, False),
         ({"when": {"days": ["sat", "sun"]}}, False),

@@ -38,6 +38,7 @@ class Facts:
     tags: tuple[str, ...] = ()
     accounts: tuple[str, ...] = ()
     sources: tuple[str, ...] = ()
+    resources: tuple[str, ...] = ()
 
 
 class _Part(BaseModel):
@@ -52,6 +53,7 @@ class Which(_Part):
     subjects: tuple[str, ...] = Field(default=(), description="principals, addresses or accounts they are about")
     accounts: tuple[str, ...] = Field(default=(), description="AWS accounts of their events")
     sources: tuple[str, ...] = Field(default=(), description="log sources of their events")
+    resources: tuple[str, ...] = Field(default=(), description="resources that their events are about, such as ARNs")
 
     def fits(self, alert: Facts) -> bool:
         """Whether `alert` is one of these."""
@@ -63,6 +65,7 @@ class Which(_Part):
                 ((alert.subject,), self.subjects),
                 (alert.accounts, self.accounts),
                 (alert.sources, self.sources),
+                (alert.resources, self.resources),
             )
             if patterns
         )
@@ -119,8 +122,8 @@ class Suppression(Which):
 
     @model_validator(mode="after")
     def _not_all(self) -> "Suppression":
-        if not (self.rules or self.tags or self.subjects or self.accounts or self.sources):
-            raise ValueError("a suppression of everything: name rules, tags, subjects, accounts or sources")
+        if not any(getattr(self, name) for name in Which.model_fields):
+            raise ValueError(f"a suppression of everything: name one of {', '.join(Which.model_fields)}")
         return self
 
     def expired(self, now: datetime) -> bool:

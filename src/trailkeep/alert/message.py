@@ -143,6 +143,7 @@ def message_of(
     facts = [
         (kind_of_subject, clean(lead["subject"])),
         ("What", ", ".join(_few(seen["event_name"]))),
+        ("On", ", ".join(_few(_resources(connection, lead["id"])))),
         ("When", _span(utc(lead["first_time"]), utc(lead["last_time"]), events)),
         ("From where", ", ".join(_few(seen["src_ip"])) if kind_of_subject != "From" else ""),
         ("Account", ", ".join(_few(seen["account_uid"])) if kind_of_subject != "Account" else ""),
@@ -181,6 +182,13 @@ def _steps(runbook: str) -> tuple[str, ...]:
 def _distinct(connection: Connection, query: Select[Any]) -> list[str]:
     """The values of a column, cleaned and in order, the first hundred at most."""
     return sorted({clean(value) for value in connection.execute(query.distinct().limit(_COUNTED)).scalars() if value})
+
+
+def _resources(connection: Connection, alert_id: int) -> list[str]:
+    """What the alert's events were done to, likewise."""
+    query = select(alert_events.c.resources).where(alert_events.c.alert_id == alert_id).distinct().limit(_COUNTED)
+    found = {clean(each) for each in connection.execute(query).scalars() for each in each or ()}
+    return sorted(found)[:_COUNTED]
 
 
 def _few(values: list[str]) -> list[str]:

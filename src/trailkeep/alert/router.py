@@ -226,16 +226,13 @@ def heartbeat(connection: Connection, now: datetime, every: timedelta) -> Messag
 
 def _facts(connection: Connection, rows: Sequence[Mapping[Any, Any]], rules: Mapping[str, About]) -> dict[int, Facts]:
     """What routes ask, by alert."""
-    ids = [row["id"] for row in rows]
-    accounts: dict[int, set[str]] = defaultdict(set)
-    sources: dict[int, set[str]] = defaultdict(set)
+    seen: dict[int, dict[str, set[str]]] = defaultdict(lambda: defaultdict(set))
     joined = alert_events.outerjoin(objects, objects.c.object_id == alert_events.c.object_id)
-    query = select(alert_events.c.alert_id, alert_events.c.account_uid, objects.c.source).select_from(joined)
-    for alert_id, account, source in connection.execute(query.where(alert_events.c.alert_id.in_(ids)).distinct()):
-        if account:
-            accounts[alert_id].add(account)
-        if source:
-            sources[alert_id].add(source)
+    columns = (alert_events.c.alert_id, alert_events.c.account_uid, objects.c.source, alert_events.c.resources)
+    query = select(*columns).select_from(joined).where(alert_events.c.alert_id.in_([row["id"] for row in rows]))
+    for alert_id, account, source, resources in connection.execute(query.distinct()):
+        for name, values in (("accounts", [account]), ("sources", [source]), ("resources", resources or [])):
+            seen[alert_id][name].update(filter(None, values))
     return {
         row["id"]: Facts(
             id=row["id"],
@@ -244,8 +241,7 @@ def _facts(connection: Connection, rows: Sequence[Mapping[Any, Any]], rules: Map
             level=row["level"],
             subject=row["subject"],
             tags=tuple(rules[row["rule_uid"]].tags) if row["rule_uid"] in rules else (),
-            accounts=tuple(sorted(accounts[row["id"]])),
-            sources=tuple(sorted(sources[row["id"]])),
+            **{name: tuple(sorted(values)) for name, values in seen[row["id"]].items()},
         )
         for row in rows
     }

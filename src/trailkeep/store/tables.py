@@ -172,6 +172,7 @@ alert_events = Table(
     Column("src_ip", Text),
     Column("object_id", String(32), nullable=False),
     Column("record_no", BigInteger, nullable=False),
+    Column("resources", JSON),
     Index("alert_events_by_alert", "alert_id", "time"),
 )
 

@@ -1,4 +1,4 @@
-"""What people are told: the outbox, and of each alert when that was decided. Alerts there are count as told."""
+"""What people are told: the outbox; of alerts, when that was decided, and resources. Those there are count as told."""
 
 import sqlalchemy as sa
 from alembic import op
@@ -11,6 +11,7 @@ def upgrade() -> None:
     op.add_column("alerts", sa.Column("routed", sa.DateTime(timezone=True)))
     op.add_column("alerts", sa.Column("group_id", sa.Integer()))
     op.add_column("alerts", sa.Column("severity", sa.String(16)))
+    op.add_column("alert_events", sa.Column("resources", sa.JSON()))
     op.execute("UPDATE alerts SET routed = created, group_id = id, severity = level")
     op.create_index("alerts_by_routed", "alerts", ["routed"])
     op.create_index("alerts_by_group", "alerts", ["group_id"])
