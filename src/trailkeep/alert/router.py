@@ -123,7 +123,10 @@ class Router:
     ) -> None:
         """One row for a channel: the first at once, what follows when the group ends, what is worse at once."""
         query = select(outbox).where(
-            outbox.c.group_id == group, outbox.c.channel == channel, outbox.c.kind.in_(("new", "more"))
+            outbox.c.group_id == group,
+            outbox.c.channel == channel,
+            outbox.c.kind.in_(("new", "more")),
+            outbox.c.state != "void",
         )
         rows = connection.execute(query.order_by(outbox.c.id)).mappings().all()
         held = next(

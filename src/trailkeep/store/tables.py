@@ -154,6 +154,7 @@ alerts = Table(
     Column("group_id", Integer),  # the first of the alerts about one subject that people are told of together
     Column("severity", String(16)),  # the level, raised by what the alert is about
     Index("alerts_by_rule_and_subject", "rule_uid", "subject"),
+    Index("alerts_by_subject", "subject"),
     Index("alerts_by_routed", "routed"),
     Index("alerts_by_group", "group_id"),
 )

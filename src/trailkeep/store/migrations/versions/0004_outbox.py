@@ -13,6 +13,7 @@ def upgrade() -> None:
     op.add_column("alerts", sa.Column("severity", sa.String(16)))
     op.add_column("alert_events", sa.Column("resources", sa.JSON()))
     op.execute("UPDATE alerts SET routed = created, group_id = id, severity = level")
+    op.create_index("alerts_by_subject", "alerts", ["subject"])
     op.create_index("alerts_by_routed", "alerts", ["routed"])
     op.create_index("alerts_by_group", "alerts", ["group_id"])
     op.create_table(
