@@ -82,20 +82,41 @@ def test_slack(tmp_path: Path, web: Inbox) -> None:
     body = web.requests[0].json
     assert web.requests[0].path == "/services/T/B/X"
     assert body["text"] == "[high] CloudTrail switched off"
-    head, facts, *_, link = body["blocks"]
+    head, rich = body["blocks"]
     assert head == {
         "type": "header",
         "text": {"type": "plain_text", "text": "[high] CloudTrail switched off", "emoji": False},
     }
-    assert facts == {"type": "section", "text": {"type": "mrkdwn", "text": "*Who:* alice\n*What:* StopLogging"}}
-    assert link["text"]["text"] == "<https://trailkeep.example.com/alerts/7|Open the alert>"
+    assert rich["type"] == "rich_text"
+    assert rich["elements"][0] == {
+        "type": "rich_text_section",
+        "elements": [
+            {"type": "text", "text": "Who: ", "style": {"bold": True}},
+            {"type": "text", "text": "alice\n"},
+        ],
+    }
+    *_, steps, link = rich["elements"]
+    assert steps == {
+        "type": "rich_text_list",
+        "style": "bullet",
+        "elements": [{"type": "rich_text_section", "elements": [{"type": "text", "text": "Ask: Was this planned?"}]}],
+    }
+    assert link["elements"] == [
+        {"type": "link", "url": "https://trailkeep.example.com/alerts/7", "text": "Open the alert"}
+    ]
 
 
 def test_slack_keeps_to_the_lengths_allowed(tmp_path: Path, web: Inbox) -> None:
     told = {"type": "slack", "url": f"secret:{web.url}"}
-    send(tmp_path, told, message(title="t" * 300, description="d" * 9000))
-    lengths = [len(block["text"]["text"]) for block in web.requests[0].json["blocks"]]
-    assert lengths[0] == 150 and max(lengths) == 3000
+    send(tmp_path, told, message(title="t" * 300, description="d" * 9000, facts=(), steps=(), link=None))
+    head, rich = web.requests[0].json["blocks"]
+    assert len(head["text"]["text"]) == 150
+    assert [len(each["text"]) for each in rich["elements"][0]["elements"]] == [17, 3000]
+
+
+def test_a_mention_in_the_headline_is_none(tmp_path: Path, web: Inbox) -> None:
+    send(tmp_path, {"type": "slack", "url": f"secret:{web.url}"}, message(title="<!channel> & all"))
+    assert web.requests[0].json["text"] == "[high] &lt;!channel&gt; &amp; all"
 
 
 def test_teams(tmp_path: Path, web: Inbox) -> None:
@@ -106,8 +127,12 @@ def test_teams(tmp_path: Path, web: Inbox) -> None:
     card = attachment["content"]
     assert (card["type"], card["version"]) == ("AdaptiveCard", "1.4")
     assert card["body"][1] == {
-        "type": "FactSet",
-        "facts": [{"title": "Who", "value": "alice"}, {"title": "What", "value": "StopLogging"}],
+        "type": "RichTextBlock",
+        "spacing": "small",
+        "inlines": [
+            {"type": "TextRun", "text": "Who: ", "weight": "bolder"},
+            {"type": "TextRun", "text": "alice"},
+        ],
     }
     assert card["actions"] == [
         {"type": "Action.OpenUrl", "title": "Open the alert", "url": "https://trailkeep.example.com/alerts/7"}

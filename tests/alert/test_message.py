@@ -1,5 +1,7 @@
 """A message says who, what, when, from where, how bad, what next; and nothing that a log may have smuggled in."""
 
+import json
+import re
 from datetime import timedelta
 from pathlib import Path
 
@@ -7,7 +9,6 @@ import pytest
 
 from tests.alert.office import NOON, Office, Rule, config, office, signal
 from trailkeep.alert.channels.slack import blocks
-from trailkeep.alert.channels.slack import escaped as slack_escaped
 from trailkeep.alert.channels.teams import card
 from trailkeep.alert.message import Message, brief, clean, message_of, plain
 from trailkeep.store.database import reading
@@ -83,15 +84,13 @@ def test_what_came_from_a_log_is_cleaned(dirty: str, cleaned: str) -> None:
     assert clean(dirty) == cleaned
 
 
-def test_no_markup_of_slack(desk: Office) -> None:
-    desk.alert(signal("<!channel> <https://evil.example|click> *bold*"))
-    texts = [block["text"]["text"] for block in blocks(message(desk, 1))]
-    assert "<" not in "".join(texts[:-1])
-    assert texts[-1] == "<https://trailkeep.example.com/alerts/1|Open the alert>"
-    assert slack_escaped("*a*").replace("\u200b", "") == "*a*"
-
-
-def test_no_markup_of_teams(desk: Office) -> None:
-    desk.alert(signal("[click](https://evil.example) **bold**"))
-    facts = {fact["title"]: fact["value"] for fact in card(message(desk, 1))["body"][1]["facts"]}
-    assert facts["Who"] == r"\[click\]\(https://evil.example\) \*\*bold\*\*"
+def test_no_markup_of_slack_and_teams(desk: Office) -> None:
+    """What they take literally stands as it is, so that it can be copied; nothing else holds it."""
+    name = "<!channel> <https://evil.example|click> *bold* [click](https://evil.example)"
+    desk.alert(signal(name))
+    found = message(desk, 1)
+    assert {"type": "text", "text": f"{name}\n"} in blocks(found)[1]["elements"][0]["elements"]
+    assert {"type": "TextRun", "text": name} in card(found)["body"][1]["inlines"]
+    kinds = re.compile(r'"type": "(\w+)"')
+    text = json.dumps(blocks(found)) + json.dumps(card(found))
+    assert not {"mrkdwn", "TextBlock", "FactSet"} & set(kinds.findall(text))

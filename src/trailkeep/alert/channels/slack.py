@@ -1,5 +1,6 @@
 """Messages to a channel of Slack, by an incoming webhook."""
 
+from collections.abc import Iterable
 from typing import Any, Literal
 
 from pydantic import Field
@@ -8,12 +9,13 @@ from trailkeep.alert.channels.channel import Channel, Tools
 from trailkeep.alert.message import Message
 from trailkeep.core.secret import Secret
 
-_HEADER, _SECTION = 150, 3000  # characters that Slack allows
+_HEADER, _TEXT = 150, 3000  # characters: what Slack allows, and what a person reads
+_Element = dict[str, Any]
 
 
 class Slack(Channel):
-    """https://docs.slack.dev/messaging/sending-messages-using-incoming-webhooks, blocks of
-    https://docs.slack.dev/reference/block-kit/blocks
+    """https://docs.slack.dev/messaging/sending-messages-using-incoming-webhooks, with blocks of rich text:
+    https://docs.slack.dev/reference/block-kit/blocks/rich-text-block
     """
 
     type: Literal["slack"]
@@ -21,31 +23,38 @@ class Slack(Channel):
 
     def send(self, message: Message, uid: str, tools: Tools) -> None:
         """Slack knows no repetition: after a crash a message may be there twice."""
-        body = {"text": escaped(message.headline), "blocks": blocks(message)}
-        tools.http.post(tools.secret(self.url), body)
+        # `text` is what notifications show; without these three there is no link and no mention in it.
+        text = message.headline.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+        tools.http.post(tools.secret(self.url), {"text": text, "blocks": blocks(message)})
 
 
-def blocks(message: Message) -> list[dict[str, Any]]:
-    """The message as blocks; nothing that came from a log is markup."""
-    facts = "\n".join(f"*{name}:* {escaped(value)}" for name, value in message.facts)
-    sections = [facts]
+def blocks(message: Message) -> list[_Element]:
+    """The message as blocks. Rich text is not searched for markup, so nothing that came from a log can be any."""
+    parts: list[_Element] = []
+    for number, (name, value) in enumerate(message.facts):
+        parts.append(_section(_text(f"{name}: ", bold=True), _text(value + "\n" * (number + 1 < len(message.facts)))))
     if message.others:
-        sections.append("\n".join([f"*{message.more}*", *(f"• {escaped(line)}" for line in message.listed)]))
+        parts += [_section(_text(message.more, bold=True)), _list(message.listed)]
     if message.description:
-        sections.append(f"*Why it matters:* {escaped(message.description)}")
+        parts.append(_section(_text("\nWhy it matters: ", bold=True), _text(message.description)))
     if message.steps:
-        sections.append("\n".join(["*What to do:*", *(f"• {escaped(step)}" for step in message.steps)]))
+        parts += [_section(_text("\nWhat to do:", bold=True)), _list(message.steps)]
     if message.link:
-        sections.append(f"<{message.link}|Open the alert>")
+        parts.append(_section({"type": "link", "url": message.link, "text": "Open the alert"}))
     head = {"type": "header", "text": {"type": "plain_text", "text": _cut(message.headline, _HEADER), "emoji": False}}
-    return [head, *({"type": "section", "text": {"type": "mrkdwn", "text": _cut(t, _SECTION)}} for t in sections if t)]
+    return [head, {"type": "rich_text", "elements": parts}] if parts else [head]
 
 
-def escaped(text: str) -> str:
-    """`text` without links, mentions and formatting of Slack's."""
-    text = text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
-    # A zero-width space before a mark keeps it from being one, and nobody sees it.
-    return "".join(f"\u200b{c}" if c in "*_~`" else c for c in text)
+def _section(*elements: _Element) -> _Element:
+    return {"type": "rich_text_section", "elements": list(elements)}
+
+
+def _list(lines: Iterable[str]) -> _Element:
+    return {"type": "rich_text_list", "style": "bullet", "elements": [_section(_text(line)) for line in lines]}
+
+
+def _text(text: str, *, bold: bool = False) -> _Element:
+    return {"type": "text", "text": _cut(text, _TEXT)} | ({"style": {"bold": True}} if bold else {})
 
 
 def _cut(text: str, most: int) -> str:

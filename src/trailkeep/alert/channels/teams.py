@@ -1,6 +1,5 @@
 """Messages to a channel of Microsoft Teams, by the webhook of a workflow."""
 
-import re
 from typing import Any, Literal
 
 from pydantic import Field
@@ -10,7 +9,7 @@ from trailkeep.alert.message import Message
 from trailkeep.core.secret import Secret
 
 _COLOURS = {"critical": "attention", "high": "attention", "medium": "warning"}
-_MARKUP = re.compile(r"([\\`*_{}\[\]()#+!|<>~-])")
+_Element = dict[str, Any]
 
 
 class Teams(Channel):
@@ -32,28 +31,21 @@ class Teams(Channel):
         tools.http.post(tools.secret(self.url), {"type": "message", "attachments": [attachment]})
 
 
-def card(message: Message) -> dict[str, Any]:
-    """The message as an Adaptive Card 1.4; nothing that came from a log is markup."""
-    body: list[dict[str, Any]] = [
-        {
-            "type": "TextBlock",
-            "text": escaped(message.headline),
-            "weight": "bolder",
-            "size": "medium",
-            "color": _COLOURS.get(message.level, "default"),
-            "wrap": True,
-        },
-        {"type": "FactSet", "facts": [{"title": name, "value": escaped(value)} for name, value in message.facts]},
-    ]
-    texts = []
+def card(message: Message) -> _Element:
+    """The message as an Adaptive Card 1.4. Text runs know no Markdown, so nothing that came from a log can be any.
+
+    https://adaptivecards.io/explorer/TextRun.html
+    """
+    colour = _COLOURS.get(message.level, "default")
+    body = [_line({"text": message.headline, "weight": "bolder", "size": "medium", "color": colour})]
+    body += [_line(_bold(f"{name}: "), {"text": value}) for name, value in message.facts]
     if message.others:
-        texts.append("\n".join([message.more, *(f"- {escaped(line)}" for line in message.listed)]))
+        body += [_line(_bold(message.more)), *(_line({"text": f"• {line}"}) for line in message.listed)]
     if message.description:
-        texts.append(f"**Why it matters:** {escaped(message.description)}")
+        body.append(_line(_bold("Why it matters: "), {"text": message.description}))
     if message.steps:
-        texts.append("\n".join(["**What to do:**", "", *(f"- {escaped(step)}" for step in message.steps)]))
-    body += [{"type": "TextBlock", "text": text, "wrap": True} for text in texts]
-    made: dict[str, Any] = {
+        body += [_line(_bold("What to do:")), *(_line({"text": f"• {step}"}) for step in message.steps)]
+    made: _Element = {
         "$schema": "http://adaptivecards.io/schemas/adaptive-card.json",
         "type": "AdaptiveCard",
         "version": "1.4",
@@ -65,6 +57,9 @@ def card(message: Message) -> dict[str, Any]:
     return made
 
 
-def escaped(text: str) -> str:
-    """`text` without links and formatting of Markdown."""
-    return _MARKUP.sub(r"\\\1", text)
+def _line(*runs: _Element) -> _Element:
+    return {"type": "RichTextBlock", "spacing": "small", "inlines": [{"type": "TextRun", **run} for run in runs]}
+
+
+def _bold(text: str) -> _Element:
+    return {"text": text, "weight": "bolder"}
