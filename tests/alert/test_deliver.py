@@ -1,7 +1,9 @@
 """Alerts reach people at least once, whatever the other side does, and no channel waits for another."""
 
+import socket
 import threading
 import time
+from contextlib import suppress
 from datetime import timedelta
 from pathlib import Path
 
@@ -113,11 +115,26 @@ def test_a_channel_that_hangs_delays_no_other(tmp_path: Path, web: Inbox, other:
     assert states == {"sent"}
 
 
-def test_an_answer_that_drips_is_given_up(hook: Office, web: Inbox, tmp_path: Path) -> None:
-    each = office(tmp_path / "slow", config(channels={"hook": webhook(web.url, tmp_path)}), timeout=0.2)
-    web.answer = lambda _: Answer(headers={"Content-Length": "100"})  # more than comes
+def test_an_answer_that_drips_is_given_up(tmp_path: Path) -> None:
+    def drip(server: socket.socket) -> None:
+        with server, server.accept()[0] as connection, suppress(OSError):
+            connection.recv(65536)
+            connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n\r\n")
+            for _ in range(1000):
+                connection.sendall(b".")
+                time.sleep(0.02)
+
+    server = socket.create_server(("127.0.0.1", 0))
+    thread = threading.Thread(target=drip, args=(server,))
+    thread.start()
+    address = f"http://127.0.0.1:{server.getsockname()[1]}"
+    each = office(tmp_path, config(channels={"hook": webhook(address, tmp_path)}), timeout=0.5)
     each.alert(signal())
+    began = time.monotonic()
     assert each.run() == {"failed": 1}
+    assert time.monotonic() - began < 5
+    assert "the answer takes longer than" in each.listed()[0]["last_error"]
+    thread.join()
 
 
 def test_a_redirect_is_not_followed(hook: Office, web: Inbox, other: Inbox) -> None:

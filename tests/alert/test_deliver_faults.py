@@ -1,15 +1,17 @@
 """Killed between sending and the mark of it, the program sends again, under the same id; nothing is lost."""
 
 import json
-import signal
+import random
 import time
+from collections import Counter
 from pathlib import Path
+from signal import SIGKILL, SIGTERM
 
 import pytest
 
 from tests.alert.inbox import Answer, Inbox
-from tests.alert.office import SECRET
-from tests.e2e.program import run, start, succeed
+from tests.alert.office import SECRET, config, office, signal
+from tests.e2e.program import kill_group, run, start, succeed
 from tests.e2e.records import document, record
 from trailkeep.core.levels import LEVELS
 
@@ -48,11 +50,37 @@ def told(tmp_path: Path, web: Inbox) -> Path:
 @pytest.mark.parametrize(("name", "requests"), [("send.before", 1), ("send.after", 2)])
 def test_killed_while_sending(told: Path, web: Inbox, name: str, requests: int) -> None:
     command = ("alerts", "send", "--once", "--config", told)
-    assert run(*command, failpoint=name).returncode == -signal.SIGKILL
+    assert run(*command, failpoint=name).returncode == -SIGKILL
     assert succeed(*command).stdout.startswith("1 message sent")
     assert len(web.requests) == requests
     assert len({request.headers["webhook-id"] for request in web.requests}) == 1
     assert succeed(*command).stdout.startswith("0 messages sent")
+
+
+def test_killed_again_and_again(tmp_path: Path, web: Inbox) -> None:
+    path = configured(tmp_path, web.url)
+    users = {f"user {number}" for number in range(40)}
+    office(tmp_path, config()).alert(*map(signal, users))
+    chance = random.Random(5)
+    kills = 0
+
+    def told() -> set[str]:
+        return {request.json["subject"] for request in web.requests}
+
+    while told() != users:
+        process = start("alerts", "send", "--config", path)
+        enough = len(web.requests) + chance.randint(1, 15)
+        until = time.monotonic() + 60
+        while len(web.requests) < enough and told() != users:
+            assert process.poll() is None and time.monotonic() < until
+            time.sleep(0.001)
+        kill_group(process)
+        kills += 1
+    succeed("alerts", "send", "--once", "--config", path)
+    assert succeed("alerts", "send", "--once", "--config", path).stdout.startswith("0 messages sent")
+    by_id = Counter(request.headers["webhook-id"] for request in web.requests)
+    assert len(by_id) == len(users) and kills > 2
+    assert by_id.total() - len(users) <= kills  # each kill costs one repetition at most
 
 
 def test_the_message_of_a_shipped_rule(told: Path, web: Inbox) -> None:
@@ -102,6 +130,6 @@ def test_collect_sends_by_itself(tmp_path: Path, web: Inbox) -> None:
             assert process.poll() is None and time.monotonic() < until, "nothing was sent"
             time.sleep(0.1)
     finally:
-        process.send_signal(signal.SIGTERM)
+        process.send_signal(SIGTERM)
         _, err = process.communicate(timeout=60)
     assert "Traceback" not in err
