@@ -19,7 +19,7 @@ from trailkeep.core.levels import LEVELS
 from trailkeep.store.database import reading, utc
 from trailkeep.store.tables import alert_events, alert_history, alerts, objects, outbox
 
-_MOST = 200  # alerts in a transaction
+_MOST = 200  # alerts or groups in a transaction
 _KEPT = timedelta(days=90)  # of what was sent
 # A row that is due sooner may be on its way: it is left as it is.
 _MARGIN = timedelta(seconds=5)
@@ -178,14 +178,19 @@ class Router:
         for alert_id, group in connection.execute(left) if told else ():
             if alert_id in told.get(group, ()):
                 ignored[group].append(alert_id)
+        written_now = 0
         for group, members in ignored.items():
             keys = {name: f"escalation/{step.after.total_seconds():.0f}/{group}/{name}" for name in step.to}
             missing = [name for name, key in keys.items() if key not in done and self._config.channels[name].enabled]
-            if missing:
-                message = message_of(connection, "escalation", members, self._rules, self._config.link)
-                for name in missing:
-                    when = self._config.held_until(name, message.level, now)
-                    box.put(connection, keys[name], name, message, when, now, group)
+            if not missing:
+                continue
+            message = message_of(connection, "escalation", members, self._rules, self._config.link)
+            for name in missing:
+                when = self._config.held_until(name, message.level, now)
+                box.put(connection, keys[name], name, message, when, now, group)
+            written_now += 1
+            if written_now == _MOST:  # the next tick goes on: commits must not wait for all
+                break
 
     def _close(self, connection: Connection, now: datetime) -> None:
         """Tell channels that keep incidents or tickets that all alerts of a group are over."""
