@@ -221,6 +221,21 @@ def test_an_escalation_that_waits_is_dropped_once_somebody_looks(tmp_path: Path,
     assert each.run(minutes=15) == {"void": 1}
 
 
+def test_an_incident_is_resolved_when_all_its_alerts_are_closed(tmp_path: Path, web: Inbox) -> None:
+    (tmp_path / "key").write_text("R0UT1NG")
+    told = {"type": "pagerduty", "key": {"file": str(tmp_path / "key")}, "url": web.url}
+    each = office(tmp_path, config(channels={"phone": told}))
+    each.alert(signal(rule="r"), signal(rule="s"), signal("bob", at=NOON + timedelta(seconds=1)))
+    assert each.run() == {"sent": 2}
+    decide(each.home.state, 1, "closed", "dana", "planned", each.now)
+    decide(each.home.state, 3, "acked", "dana", None, each.now)
+    assert each.run(minutes=1) == {}
+    decide(each.home.state, 2, "closed", "dana", "planned", each.now)
+    assert [each.run(minutes=1) for _ in range(2)] == [{"sent": 1}, {}]
+    alice = next(r.json["dedup_key"] for r in web.requests if r.json["payload"]["source"] == "alice")
+    assert web.requests[-1].json == {"routing_key": "R0UT1NG", "event_action": "resolve", "dedup_key": alice}
+
+
 def test_a_heartbeat_comes_every_day(tmp_path: Path, web: Inbox) -> None:
     each = office(
         tmp_path, config(channels={"hook": webhook(web.url, tmp_path)}, heartbeat={"every": "24h", "to": ["hook"]})

@@ -202,10 +202,12 @@ class Router:
         )
         rows = connection.execute(query.where(or_(outbox.c.state == "sent", outbox.c.kind == "closed"))).all()
         over = {(group, channel) for group, channel, kind in rows if kind == "closed"}
-        for group, channel in sorted({(group, channel) for group, channel, _ in rows} - over):
-            states = connection.execute(select(alerts.c.id, alerts.c.status).where(alerts.c.group_id == group)).all()
-            if states and all(status in ("closed", "merged") for _, status in states):
-                ids = [alert_id for alert_id, _ in states]
+        left = select(alerts.c.group_id).where(alerts.c.status.not_in(("closed", "merged"))).distinct()
+        still = set(connection.execute(left).scalars())
+        ended = sorted(pair for pair in {(group, channel) for group, channel, _ in rows} - over if pair[0] not in still)
+        for group, channel in ended[:_MOST]:
+            ids = connection.execute(select(alerts.c.id).where(alerts.c.group_id == group)).scalars().all()
+            if ids:
                 message = message_of(connection, "closed", ids, self._rules, self._config.link)
                 box.put(connection, f"closed/{group}/{channel}", channel, message, now, now, group)
 
