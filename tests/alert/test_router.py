@@ -55,6 +55,21 @@ def test_what_follows_is_told_together_and_what_is_worse_at_once(tmp_path: Path,
     assert group_of(each.home.state, 3) == [1, 2, 3, 4, 5]
 
 
+def test_what_happened_hours_apart_is_told_apart(tmp_path: Path, web: Inbox) -> None:
+    each = told(tmp_path, web, correlation={"rules": 2})
+    hour = timedelta(hours=1)
+    each.alert(signal(rule="r", at=NOON - 9 * hour), signal(rule="s", at=NOON - 9 * hour), signal(rule="t"))
+    assert each.run() == {"sent": 2}
+    each.alert(signal(rule="u", at=NOON - 5 * hour), signal(rule="v", at=NOON + timedelta(minutes=20)))
+    assert each.run() == {"sent": 2}  # the last one is worse than t alone
+    assert web.texts == [
+        "[critical] Title of r (and 1 more)",
+        "[high] Title of t",
+        "[high] Title of u",
+        "[critical] More: Title of v",
+    ]
+
+
 def test_rules_together_are_worse_than_each(tmp_path: Path, web: Inbox) -> None:
     each = told(tmp_path, web)
     each.alert(signal(rule="r", level="low"), signal(rule="s", level="low"))

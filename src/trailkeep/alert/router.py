@@ -6,7 +6,7 @@ once, whatever is killed.
 """
 
 from collections import defaultdict
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -60,7 +60,8 @@ class Router:
             ids = [row["id"] for row in rows]
             connection.execute(update(alerts).where(alerts.c.id.in_(ids)).values(routed=now, severity=alerts.c.level))
             for members in by_subject.values():
-                self._group(connection, members, facts, now)
+                for run in _runs(members, self._config.group):
+                    self._group(connection, run, facts, now)
         if old:
             days = self._config.oldest / timedelta(days=1)
             self._say(f"nobody is told of {old} alerts whose events are older than {days:g} days (alerts.oldest)")
@@ -98,11 +99,13 @@ class Router:
             self._tell(connection, channel, group, ids, worst[channel], until, now)
 
     def _current(self, connection: Connection, members: list[Mapping[Any, Any]], now: datetime) -> tuple[int, datetime]:
-        """The group that these alerts belong to, and when it ends: one that began lately, or their own."""
+        """The group that these alerts belong to, and when it ends: their own, or one near in time that began lately."""
         query = select(alerts.c.group_id).where(
             alerts.c.subject_kind == members[0]["subject_kind"],
             alerts.c.subject == members[0]["subject"],
             alerts.c.group_id.is_not(None),
+            alerts.c.last_time >= min(utc(row["first_time"]) for row in members) - self._config.group,
+            alerts.c.first_time <= max(utc(row["last_time"]) for row in members) + self._config.group,
         )
         latest = connection.execute(query.order_by(alerts.c.group_id.desc()).limit(1)).scalar()
         if latest is not None:
@@ -221,6 +224,18 @@ class Router:
         for name in keys.keys() - {name for name, key in keys.items() if key in done}:
             when = self._config.held_until(name, "informational", now)
             box.put(connection, keys[name], name, heartbeat(connection, now, beat.every), when, now, None)
+
+
+def _runs(members: list[Mapping[Any, Any]], gap: timedelta) -> Iterator[list[Mapping[Any, Any]]]:
+    """Alerts about one subject, in parts between which longer than `gap` nothing happened."""
+    run: list[Mapping[Any, Any]] = []
+    for row in sorted(members, key=lambda row: (utc(row["first_time"]), row["id"])):
+        if run and utc(row["first_time"]) > max(utc(each["last_time"]) for each in run) + gap:
+            yield run
+            run = []
+        run.append(row)
+    if run:
+        yield run
 
 
 def heartbeat(connection: Connection, now: datetime, every: timedelta) -> Message:
