@@ -81,6 +81,13 @@ def test_rules_together_are_worse_than_each(tmp_path: Path, web: Inbox) -> None:
     assert [show_alert(each.home.state, number)["severity"] for number in (1, 2, 3)] == ["low", "low", "medium"]
 
 
+def test_what_is_informational_makes_nothing_worse(tmp_path: Path, web: Inbox) -> None:
+    each = told(tmp_path, web)
+    each.alert(*(signal(rule=f"r{n}", level="informational") for n in range(5)), signal(rule="s", level="medium"))
+    assert each.run() == {"sent": 1}
+    assert web.texts == ["[medium] Title of s (and 5 more)"]
+
+
 def test_weights_raise_and_lower(tmp_path: Path, web: Inbox) -> None:
     weights = [
         {"subjects": ["*root*"], "levels": 4},

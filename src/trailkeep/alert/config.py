@@ -111,6 +111,7 @@ class Correlation(_Part):
     """Alerts of several rules about one subject are worse than each of them."""
 
     rules: int = Field(default=3, ge=2, description="different rules in one group of alerts")
+    least: Level = Field(default="low", description="least severe level of those that count, and that are raised")
     levels: int = Field(default=1, ge=1, le=4, description="how many levels up")
 
 
@@ -189,7 +190,11 @@ class AlertsConfig(_Part):
     def severity(self, alert: Facts, rules_in_group: int) -> str:
         """The level of `alert`, with weights and with what else its subject did."""
         raised = sum(weight.levels for weight in self.weights if weight.fits(alert))
-        if self.correlation and rules_in_group >= self.correlation.rules:
+        if (
+            self.correlation
+            and rules_in_group >= self.correlation.rules
+            and at_least(alert.level, self.correlation.least)
+        ):
             raised += self.correlation.levels
         return LEVELS[min(max(LEVELS.index(alert.level) + raised, 0), len(LEVELS) - 1)]
 

@@ -83,8 +83,10 @@ class Router:
     ) -> None:
         """Tell of new alerts about one subject, together with what was told of it lately."""
         group, until = self._current(connection, members, now)
-        names = connection.execute(select(alerts.c.rule_uid).where(alerts.c.group_id == group)).scalars()
-        rules = {*names, *(row["rule_uid"] for row in members)}
+        before = connection.execute(select(alerts.c.rule_uid, alerts.c.level).where(alerts.c.group_id == group)).all()
+        least = self._config.correlation.least if self._config.correlation else LEVELS[0]
+        pairs = {*map(tuple, before), *((row["rule_uid"], row["level"]) for row in members)}
+        rules = {rule for rule, level in pairs if at_least(level, least)}
         told: dict[str, list[int]] = defaultdict(list)
         worst: dict[str, str] = {}
         for row in members:
