@@ -5,6 +5,7 @@ MkDocs calls `on_files` (`hooks:` of mkdocs.yml). Pages made from what they desc
 
 import re
 from collections.abc import Callable, Iterator, Sequence
+from datetime import timedelta
 from pathlib import Path
 from typing import Any, get_args
 
@@ -13,9 +14,22 @@ from mkdocs.config.defaults import MkDocsConfig
 from mkdocs.structure.files import File, Files
 from pydantic import BaseModel
 
+from trailkeep.alert import config as alerting
+from trailkeep.alert.config import (
+    AlertsConfig,
+    Escalation,
+    Heartbeat,
+    Quiet,
+    Route,
+    Suppression,
+    Weight,
+    Which,
+    channel_types,
+)
+from trailkeep.alert.when import Times
+from trailkeep.aws import AwsAccount
 from trailkeep.cli.main import build
 from trailkeep.cli.setup import SHIPPED_RULES
-from trailkeep.collect.aws import AwsAccount
 from trailkeep.collect.config import CollectConfig, Commit, Silence, types
 from trailkeep.core.columns import BOOKKEEPING, MAPPED, SIGHTINGS, Column
 from trailkeep.core.drop import Drop
@@ -255,8 +269,8 @@ def configuration_page() -> str:
     """reference/trailkeep-yaml.md"""
     parts = [
         "# trailkeep.yaml",
-        "What `trailkeep collect` reads. [Collect logs as they come](../how-to/collect.md) shows it at work. A span of "
-        "time is in seconds, a size in what its key says.",
+        "What `trailkeep collect` and `trailkeep alerts send` read. [Collect logs as they come](../how-to/collect.md) "
+        "shows it at work. A span of time is in seconds, a size in what its key says.",
         _keys(CollectConfig),
         "## accounts",
         "By name, a role to assume in an account:",
@@ -269,7 +283,36 @@ def configuration_page() -> str:
     parts += ["## collect", "By name, a collector; each has `type`, and `enabled: false` where it is not to run."]
     for name, kind in types().items():
         parts += [f"### {name}", " ".join((kind.__doc__ or "").split()), _keys(kind, "type", "enabled")]
-    return "\n\n".join(parts)
+    return "\n\n".join([*parts, *_alerts()])
+
+
+def _alerts() -> list[str]:
+    """The part `alerts:`, with every channel."""
+    parts = [
+        "## alerts",
+        "Who is told of alerts; [Bring alerts to people](../how-to/alerts.md) shows it at work. A span of time is "
+        "written `90s`, `15m`, `24h` or `7d`.",
+        _keys(AlertsConfig),
+    ]
+    for name, model, base in (
+        ("Which alerts", Which, None),
+        ("Times", Times, None),
+        ("routes", Route, Which),
+        ("quiet", Quiet, Times),
+        ("escalate", Escalation, None),
+        ("heartbeat", Heartbeat, None),
+        ("weights", Weight, Which),
+        ("correlation", alerting.Correlation, None),
+        ("suppressions", Suppression, Which),
+    ):
+        also = {Which: " Beside the keys of [which alerts](#which-alerts):", Times: " Beside those of [times](#times):"}
+        inherited = base.model_fields if base else ()
+        parts += [f"### {name}", (model.__doc__ or "").strip() + (also[base] if base else ""), _keys(model, *inherited)]
+    parts += ["### channels", "By name, a channel; each has `type`, and `enabled: false` where it is to be off."]
+    for name, kind in sorted(channel_types().items()):
+        text = " ".join(f"{kind.__doc__} {kind.send.__doc__}".split())
+        parts += [f"#### {name}", text, _keys(kind, "type", "enabled")]
+    return parts
 
 
 def _keys(model: type[BaseModel], *without: str) -> str:
@@ -291,11 +334,15 @@ def _kind(annotation: Any) -> str:
     text = getattr(annotation, "__name__", None) if not get_args(annotation) else str(annotation)
     text = re.sub(r"(?:[a-z_]+\.)+(?=\w)", "", text or str(annotation))
     words = {"str": "text", "int": "number", "float": "number", "bool": "true or false", "Path": "path", "date": "day"}
-    text = re.sub(r"\b(str|int|float|bool|Path|date)\b", lambda found: words[found[1]], text)
+    words["timedelta"] = "span"
+    text = re.sub(r"\b(str|int|float|bool|Path|date|timedelta)\b", lambda found: words[found[1]], text)
     return text.replace(" | None", "").replace("NoneType", "nothing")
 
 
 def _shown(value: Any) -> str:
+    if isinstance(value, timedelta):
+        days, seconds = value.days, value.seconds
+        return _code(f"{days}d" if not seconds else f"{seconds // 60}m")
     return "" if value is None or isinstance(value, BaseModel) or "Undefined" in repr(value) else _code(str(value))
 
 

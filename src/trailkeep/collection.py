@@ -18,8 +18,9 @@ from uuid import uuid4
 
 from sqlalchemy.exc import DBAPIError
 
+from trailkeep.alert.deliver import Deliverer
 from trailkeep.audit import Watch
-from trailkeep.collect.aws import Aws
+from trailkeep.aws import Aws
 from trailkeep.collect.collector import CollectorConfig, Context
 from trailkeep.collect.config import CollectConfig
 from trailkeep.collect.feed import Delivery, Fate, Feed
@@ -63,8 +64,12 @@ class Collection:
         confirmed: bool = False,
         say: Callable[[str], None] = lambda text: None,
         delay: float = 1.0,
+        deliverer: Deliverer | None = None,
     ) -> None:
-        """`only`: names of collectors to run; `delay`: seconds before the first new try of what failed."""
+        """`only`: names of collectors to run; `delay`: seconds before the first new try of what failed.
+
+        `deliverer`: tells people of the alerts meanwhile, in threads of its own.
+        """
         self.stop = threading.Event()
         self.report = Collected()
         self._settings = settings
@@ -74,6 +79,7 @@ class Collection:
         self._delay = delay
         self._feed = Feed(limit=int(config.commit.megabytes * 2 * 2**20))
         self._once, self._confirmed = once, confirmed
+        self._deliverer = deliverer
         before = {row["name"]: row for row in collector_rows(self._home.state)}
         self._contexts = {
             name: self._context(name, each, before.get(name, {}))
@@ -116,6 +122,9 @@ class Collection:
         for orphan in self._orphans():
             self._say(f"{orphan.name}: is no receiver that runs now; what it acknowledged is stored first")
             threads.append(threading.Thread(target=_hand_over, args=(orphan,), name=orphan.name, daemon=True))
+        if self._deliverer:
+            telling = threading.Thread(target=self._deliverer.run, args=(self.stop,), name="alerts", daemon=True)
+            telling.start()
         with self._home.writer() as writer:
             worker = Worker(self._settings)
             for thread in threads:
@@ -146,6 +155,8 @@ class Collection:
                 self._tell_health()
                 if self._care is not None:
                     self._care.join()
+                if self._deliverer:
+                    telling.join(timeout=30)
         health = [context.health for context in self._contexts.values()]
         self.report.failed_collectors = [each.name for each in health if each.condition == "failed"]
         return self.report

@@ -28,11 +28,23 @@ def logs(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
-def lake(logs: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A lake with `logs` in it; tests only read it."""
+def config(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A configuration with a channel that takes everything."""
+    path = tmp_path_factory.mktemp("config") / "trailkeep.yaml"
+    path.write_text("alerts: {channels: {log: {type: syslog, transport: udp, host: 127.0.0.1, port: 9}}}")
+    return path
+
+
+@pytest.fixture(scope="session")
+def lake(logs: Path, config: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A lake with `logs` in it, from which a test message went to the channel of `config`; tests only read it."""
     home = tmp_path_factory.mktemp("cli") / "lake"
     with pytest.MonkeyPatch.context() as patch, pytest.raises(SystemExit) as exited:
         patch.setattr(sys, "argv", ["trailkeep", "ingest", str(logs), "--home", str(home), "--workers", "1"])
         run()
     assert exited.value.code == 1  # the bad record
+    with pytest.MonkeyPatch.context() as patch, pytest.raises(SystemExit) as exited:
+        patch.setattr(sys, "argv", ["trailkeep", "alerts", "test", "log", "--config", str(config), "--home", str(home)])
+        run()
+    assert exited.value.code == 0
     return home

@@ -38,6 +38,8 @@ ROWS = {
     ("status",): ["--home", "LAKE"],
     ("alerts", "list"): ["--home", "LAKE"],
     ("alerts", "show"): ["1", "--home", "LAKE"],
+    ("alerts", "channels"): ["--config", "CONFIG", "--home", "LAKE"],
+    ("alerts", "outbox"): ["--home", "LAKE"],
     ("quarantine", "list"): ["--home", "LAKE"],
     ("rules", "list"): [],
     ("sources", "list"): [],
@@ -61,8 +63,8 @@ def test_all_that_print_rows_are_tried_here() -> None:
 
 
 @pytest.mark.parametrize("path", ROWS, ids=" ".join)
-def test_every_format(path: tuple[str, ...], trailkeep: Program, lake: Path, logs: Path) -> None:
-    places = {"LAKE": str(lake), "LOGS": str(logs)}
+def test_every_format(path: tuple[str, ...], trailkeep: Program, lake: Path, logs: Path, config: Path) -> None:
+    places = {"LAKE": str(lake), "LOGS": str(logs), "CONFIG": str(config)}
     arguments = [places.get(word, word) for word in ROWS[path]]
     printed = {}
     for format in ("table", "json", "jsonl", "csv"):
@@ -90,11 +92,14 @@ NO_LAKE = "no lake here; make one with `trailkeep ingest PATH --home"
     [p for p, c in COMMANDS.items() if any(o.name == "home" for o in c.params) and p != ("collect",)],  # it makes one
     ids=" ".join,
 )
-def test_no_lake_is_said_and_none_is_made(path: tuple[str, ...], trailkeep: Program, tmp_path: Path) -> None:
+def test_no_lake_is_said_and_none_is_made(
+    path: tuple[str, ...], trailkeep: Program, tmp_path: Path, config: Path
+) -> None:
     if path in (("ingest",), ("demo",)):
         return  # these make one
-    needed = {"alert": "1", "query": "x", "statement": "SELECT 1"}
-    arguments = [needed[p.name] for p in COMMANDS[path].params if p.name in needed]
+    needed = {"alert": ["1"], "query": ["x"], "statement": ["SELECT 1"], "config": ["--config", str(config)]}
+    needed |= {"channel": ["log"]}
+    arguments = [word for p in COMMANDS[path].params for word in needed.get(p.name, [])]
     if path == ("alerts", "close"):
         arguments += ["--why", "x"]
     done = trailkeep(*path, *arguments, "--home", tmp_path / "none")

@@ -29,6 +29,7 @@ _REST = [
     ("POST", r"/detector/(?P<DetectorId>[^/]+)/findings", "ListFindings"),
     ("POST", r"/detector/(?P<DetectorId>[^/]+)/findings/get", "GetFindings"),
     ("POST", r"/findings", "GetFindings"),
+    ("POST", r"/findings/import", "BatchImportFindings"),
 ]
 
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from trailkeep.collect.aws import Aws, AwsAccount
+from trailkeep.aws import Aws, AwsAccount
 from trailkeep.collect.collector import CollectorConfig, Context
 from trailkeep.collect.feed import Delivery
 from trailkeep.collect.health import Health

@@ -8,7 +8,7 @@ from typing import Any
 import msgspec
 from sqlalchemy import Engine
 
-from trailkeep.collect.aws import Aws
+from trailkeep.aws import Aws
 from trailkeep.collect.collector import Context
 from trailkeep.collect.feed import Delivery, Fate, Feed
 from trailkeep.collect.health import Health

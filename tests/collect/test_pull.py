@@ -10,7 +10,7 @@ import pytest
 
 from tests.collect.fake_aws import OWNER, Call, FakeAws, Fault, fake_aws
 from tests.collect.reading import Kept, delivered
-from trailkeep.collect.aws import AwsAccount
+from trailkeep.aws import AwsAccount
 from trailkeep.collect.cloudtrail_lookup import CloudTrailLookup
 from trailkeep.collect.pull import Rate
 from trailkeep.core.secret import Secret

@@ -10,7 +10,7 @@ from typing import Any
 
 import msgspec
 
-from trailkeep.collect.aws import Aws
+from trailkeep.aws import Aws
 from trailkeep.collect.collector import CollectorConfig, Context
 from trailkeep.collect.feed import Delivery, Fate, Feed
 from trailkeep.collect.health import Health

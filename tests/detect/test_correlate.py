@@ -168,7 +168,7 @@ def test_a_migrated_state_has_the_same_table(tmp_path: Path) -> None:
     engine = open_database(sqlite_url(path))
     with engine.begin() as connection:
         connection.execute(text("DROP TABLE correlated"))
-        connection.execute(text("UPDATE alembic_version SET version_num = '0003'"))
+        connection.execute(text("UPDATE alembic_version SET version_num = '0004'"))
     engine.dispose()
     migrated = inspect(open_database(sqlite_url(path)))
     table = metadata.tables["correlated"]

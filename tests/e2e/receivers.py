@@ -96,7 +96,7 @@ NURSERY = """
 import json, os, signal, sys
 from trailkeep.cli import collect
 from trailkeep.cli.main import run
-from trailkeep.collect.config import config_model
+from trailkeep.config import config_model
 config_model()
 signal.signal(signal.SIGCHLD, signal.SIG_IGN)
 for line in sys.stdin:

@@ -5,8 +5,8 @@ import threading
 from pathlib import Path
 from typing import Any
 
+from trailkeep.aws import Aws
 from trailkeep.collect import syslog
-from trailkeep.collect.aws import Aws
 from trailkeep.collect.collector import Context
 from trailkeep.collect.feed import Feed
 from trailkeep.collect.health import Health

@@ -18,8 +18,9 @@ NAMES = sorted(
     {name for path in Path(trailkeep.__file__).parent.rglob("*.py") for name in CALL.findall(path.read_text())}
 )
 COMPACTION = [name for name in NAMES if name.startswith("compact.")]
-# Those of the collectors are passed by test_collect_faults.py and tests/collect/test_spool.py.
-INGEST = [name for name in NAMES if name not in COMPACTION and not name.startswith(("collect.", "spool."))]
+# Those of the collectors are passed by test_collect_faults.py and tests/collect/test_spool.py, those of the delivery by
+# tests/alert/test_deliver_faults.py.
+INGEST = [name for name in NAMES if name not in COMPACTION and not name.startswith(("collect.", "spool.", "send."))]
 BATCHES = ("--batch-mb", "0.6")
 
 

@@ -81,3 +81,19 @@ def test_a_folder_in_the_way_is_reported(tmp_path: Path) -> None:
     (tmp_path / "state.db").mkdir()
     with pytest.raises(LakeError, match="cannot open the state database"):
         open_database(sqlite_url(tmp_path / "state.db"))
+
+
+def test_alerts_from_before_the_outbox_count_as_told(tmp_path: Path) -> None:
+    config = Config()
+    config.set_main_option("script_location", str(MIGRATIONS))
+    url = sqlite_url(tmp_path / "state.db")
+    with create_engine(url).begin() as connection:
+        config.attributes["connection"] = connection
+        command.upgrade(config, "0003")
+        columns = "id, rule_uid, title, level, subject, subject_kind, first_time, last_time, status, created, updated"
+        times = "'2026-11-18 12:00:00'"
+        values = f"7, 'r', 't', 'high', 's', 'principal', {times}, {times}, 'open', {times}, {times}"
+        connection.execute(text(f"INSERT INTO alerts ({columns}) VALUES ({values})"))
+    with reading(open_database(url)) as connection:
+        row = connection.execute(text("SELECT routed, group_id, severity FROM alerts")).one()
+    assert tuple(row) == ("2026-11-18 12:00:00", 7, "high")

@@ -23,6 +23,7 @@ from trailkeep.store.tables import alert_events, alert_history, alerts
 DEFAULT_WINDOW = 3600
 MERGED = "merged"
 _CHUNK = 400
+_RESOURCES = 10  # of an event, that an alert knows
 
 
 @dataclass(frozen=True)
@@ -42,6 +43,7 @@ class Signal:
     src_ip: str | None
     object_id: str
     record_no: int
+    resources: tuple[str, ...] = ()
 
 
 @dataclass
@@ -61,8 +63,13 @@ def read_signals(table: pa.Table) -> list[Signal]:
     none = [None] * len(table)
     columns = [table[name].to_pylist() if name in table.column_names else none for name in _READ]
     return [
-        Signal(rule, title, level_of(grade), *_subject(who, ip, account), time, event, name, account, region, ip, *at)
-        for who, ip, account, rule, title, grade, time, event, name, region, *at in zip(*columns, strict=True)
+        Signal(
+            *(rule, title, level_of(grade), *_subject(who, ip, account), time, event, name, account, region, ip),
+            *(object_id, record, tuple(on or ())[:_RESOURCES]),
+        )
+        for who, ip, account, rule, title, grade, time, event, name, region, object_id, record, on in zip(
+            *columns, strict=True
+        )
     ]
 
 
@@ -130,6 +137,7 @@ _READ = (
     "region",
     "object_id",
     "record_no",
+    "resources",
 )
 
 
@@ -264,4 +272,5 @@ def _event(signal: Signal, alert_id: int | None) -> dict[str, Any]:
         "src_ip": signal.src_ip,
         "object_id": signal.object_id,
         "record_no": signal.record_no,
+        "resources": list(signal.resources),
     }

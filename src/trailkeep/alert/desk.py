@@ -75,6 +75,16 @@ def decide(state: Engine, alert_id: int, action: str, who: str, why: str | None,
         connection.execute(insert(alert_history).values(row))
 
 
+def group_of(state: Engine, alert_id: int) -> list[int]:
+    """An alert, and the open ones that people were told of together with it."""
+    with reading(state) as connection:
+        group = connection.execute(select(alerts.c.group_id).where(alerts.c.id == alert_id)).scalar()
+        if group is None:
+            return [alert_id]
+        members = select(alerts.c.id).where(alerts.c.group_id == group, alerts.c.status == "open")
+        return sorted({alert_id, *connection.execute(members).scalars()})
+
+
 _LISTED = pa.schema(
     [
         ("id", pa.int64()),

@@ -12,13 +12,13 @@ import typer
 from rich.console import Console
 
 from trailkeep.alert import desk
-from trailkeep.cli import setup
+from trailkeep.cli import delivery, setup
 from trailkeep.cli.options import DEFAULT_HOME, FormatOption, HomeOption, RulesOption
 from trailkeep.cli.output import counted, write_rows
 from trailkeep.core.timespan import parse_moment
 from trailkeep.lake.home import open_home
 
-app = typer.Typer(help="Alerts: list, show, acknowledge, close.", no_args_is_help=True, rich_markup_mode=None)
+app = typer.Typer(help="Alerts: list, show, acknowledge, close, send.", no_args_is_help=True, rich_markup_mode=None)
 
 IdArgument = Annotated[int, typer.Argument(help="Number of the alert.")]
 WhoOption = Annotated[str | None, typer.Option(help="Who decides; the user of this machine otherwise.")]
@@ -72,6 +72,7 @@ def show(
     for name in (
         "id",
         "status",
+        "severity",
         "assignee",
         "subject_kind",
         "subject",
@@ -80,7 +81,7 @@ def show(
         "rule_uid",
     ):
         console.print(f"  {name.replace('_', ' '):14}{found[name]}", markup=False, highlight=False)
-    rule = next((rule for rule in setup.rules_of(rules).rules if rule.id == found["rule_uid"]), None)
+    rule = next((rule for rule in setup.rules_of(rules).every if rule.id == found["rule_uid"]), None)
     if rule:
         for name, text in (("why it matters", rule.description), ("what to do", rule.runbook)):
             console.print(f"\n{name}:", markup=False, style="bold")
@@ -95,12 +96,21 @@ def show(
 
 
 @app.command()
-def ack(alert: IdArgument, who: WhoOption = None, why: WhyOption = None, home: HomeOption = DEFAULT_HOME) -> None:
-    """Say that somebody looks at an alert.
+def ack(
+    alert: IdArgument,
+    who: WhoOption = None,
+    why: WhyOption = None,
+    group: Annotated[
+        bool, typer.Option("--group", help="And at all others that people were told of together with it.")
+    ] = False,
+    home: HomeOption = DEFAULT_HOME,
+) -> None:
+    """Say that somebody looks at an alert, so that it is not escalated.
 
-    Example: trailkeep alerts ack 3 --who dana
+    Example: trailkeep alerts ack 3 --who dana --group
     """
-    _decide(home, alert, "acked", who, why)
+    for number in desk.group_of(open_home(home).state, alert) if group else [alert]:
+        _decide(home, number, "acked", who, why)
 
 
 @app.command()
@@ -124,3 +134,10 @@ def reopen(alert: IdArgument, why: WhyOption = None, who: WhoOption = None, home
 def _decide(home: HomeOption, alert: int, action: str, who: str | None, why: str | None) -> None:
     desk.decide(open_home(home).state, alert, action, who or getpass.getuser(), why, datetime.now(UTC))
     print(f"alert {alert}: {action}")
+
+
+app.command()(delivery.send)
+app.command()(delivery.channels)
+app.command()(delivery.test)
+app.command()(delivery.outbox)
+app.command()(delivery.redrive)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import pyarrow as pa
 import typer
 
+from trailkeep.alert import outbox
 from trailkeep.cli import setup
 from trailkeep.cli.options import (
     DEFAULT_HOME,
@@ -69,6 +70,15 @@ def status(
         print(f"{row['collector']}: given up: {row['key']}: {row['reason']}", file=sys.stderr)
     for row in progress.collector_rows(lake.state):
         print(_collector(row), file=sys.stderr)
+    for row in outbox.by_channel(lake.state, now):
+        if line := _channel(row):
+            print(line, file=sys.stderr)
+    if unrouted := outbox.unrouted(lake.state, now - timedelta(minutes=5)):
+        print(
+            f"nobody was told of {counted(unrouted, 'alert')}: neither `trailkeep collect` nor `trailkeep alerts send` "
+            "runs with channels",
+            file=sys.stderr,
+        )
     for line in _to_look_at(connection, lake, now - timedelta(days=1)):
         print(line, file=sys.stderr)
 
@@ -101,6 +111,20 @@ def _collector(row: dict[str, Any]) -> str:
     if row["errors"]:
         parts.append(f"{counted(row['errors'], 'error')}, the last: {row['last_error']}")
     return "; ".join(parts)
+
+
+def _channel(row: dict[str, Any]) -> str:
+    """What is wrong with a channel that alerts go to, in a line; nothing where all is well."""
+    troubles = []
+    if row["failing_since"]:
+        troubles.append(f"{counted(row['waiting'], 'message')} waiting since {row['failing_since']:%Y-%m-%d %H:%M:%SZ}")
+    if row["dead"]:
+        troubles.append(f"{counted(row['dead'], 'dead letter')}; see `trailkeep alerts redrive`")
+    if not troubles:
+        return ""
+    if row["last_error"]:
+        troubles.append(f"the last error: {row['last_error']}")
+    return f"channel {row['channel']}: {'; '.join(troubles)}"
 
 
 def _to_look_at(connection: "Connection", lake: Home, since: datetime) -> Iterator[str]:

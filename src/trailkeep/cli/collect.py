@@ -4,32 +4,30 @@ import os
 import signal
 import sys
 from dataclasses import replace
-from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from trailkeep.alert.channels.channel import Tools
+from trailkeep.alert.deliver import Deliverer
+from trailkeep.aws import Aws
 from trailkeep.cli import setup
-from trailkeep.cli.options import DEFAULT_HOME, DEFAULT_LIMIT_MB, HomeOption, LimitOption
+from trailkeep.cli.options import DEFAULT_CONFIG, DEFAULT_HOME, DEFAULT_LIMIT_MB, ConfigOption, HomeOption, LimitOption
 from trailkeep.cli.output import counted
-from trailkeep.collect.config import config_model
 from trailkeep.collection import Collected, Collection
-from trailkeep.core.errors import UsageError
+from trailkeep.config import config_model
+from trailkeep.core.errors import LakeError, UsageError
 from trailkeep.core.yaml_file import load_yaml
 from trailkeep.lake.home import create_home
 from trailkeep.lake.progress import redrive as redrive_all
 from trailkeep.pipeline import settings_of
-
-ConfigOption = Annotated[
-    Path, typer.Option("--config", envvar="TRAILKEEP_CONFIG", help="The configuration file.", metavar="FILE")
-]
 
 
 def collect(
     names: Annotated[
         list[str] | None, typer.Argument(help="Collectors to run; all otherwise.", metavar="NAME...")
     ] = None,
-    config: ConfigOption = Path("trailkeep.yaml"),
+    config: ConfigOption = DEFAULT_CONFIG,
     home: HomeOption = DEFAULT_HOME,
     once: Annotated[bool, typer.Option("--once", help="End when there is nothing more at the moment.")] = False,
     yes: Annotated[bool, typer.Option("--yes", help="Agree to backfills above their `ask_above_gb`.")] = False,
@@ -48,19 +46,31 @@ def collect(
     if unknown:
         raise UsageError(f"no collector {', '.join(unknown)} in {config}; there are: {', '.join(told.collect)}")
     if check:
-        print(f"{config}: {counted(len(told.collect), 'collector')}, no faults")
+        channels = f", {counted(len(told.alerts.channels), 'channel')}" if told.alerts.channels else ""
+        print(f"{config}: {counted(len(told.collect), 'collector')}{channels}, no faults")
         return
     reading = replace(setup.reading_of(told.sources, None, limit_mb), keep_unknown=True)
-    matcher = setup.matcher_of(setup.rules_of(told.rules or None), dict(reading.sources))
+    pack = setup.rules_of(told.rules or None)
+    matcher = setup.matcher_of(pack, dict(reading.sources))
     lake = create_home(told.home or home)
     if redrive:
         print(f"{counted(redrive_all(lake.state), 'object')} to be tried again")
     with lake.exclusive("collect"):
         settings = settings_of(lake, reading, matcher, told.drop)
-        run = Collection(settings, told, once=once, only=names, confirmed=yes, say=_say)
+        deliverer = None
+        if told.alerts.channels:
+            rules = {rule.id: rule for rule in pack.every}
+            tools = Tools(Aws(told.accounts, told.aws_endpoint))
+            deliverer = Deliverer(lake, told.alerts, rules, tools, _say)
+        run = Collection(settings, told, once=once, only=names, confirmed=yes, say=_say, deliverer=deliverer)
         for number in (signal.SIGINT, signal.SIGTERM):
             signal.signal(number, lambda *_: run.stop.set())
         _tell(run.run())
+        if deliverer and once:
+            try:
+                deliverer.once()
+            except LakeError as error:
+                _say(f"alerts are not sent by this process: {error}")
     raise typer.Exit(1 if run.report.failed_collectors or run.report.counts["quarantined"] else 0)
 
 

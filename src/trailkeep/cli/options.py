@@ -22,6 +22,9 @@ HomeOption = Annotated[
     Path,
     typer.Option("--home", envvar="TRAILKEEP_HOME", help="Folder of the lake.", show_default="~/.trailkeep"),
 ]
+ConfigOption = Annotated[
+    Path, typer.Option("--config", envvar="TRAILKEEP_CONFIG", help="The configuration file.", metavar="FILE")
+]
 FormatOption = Annotated[str, typer.Option("--format", callback=_format, help=f"Output: {', '.join(FORMATS)}.")]
 SourceOption = Annotated[
     str | None, typer.Option("--source", help="Read every file as this source; recognised otherwise.")
@@ -41,6 +44,7 @@ WorkersOption = Annotated[
 ]
 
 DEFAULT_HOME = Path("~/.trailkeep").expanduser()
+DEFAULT_CONFIG = Path("trailkeep.yaml")
 DEFAULT_LIMIT_MB = 1024
 
 

@@ -8,7 +8,7 @@ from typing import Any, ClassVar, Protocol
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from trailkeep.collect.aws import Aws
+from trailkeep.aws import Aws
 from trailkeep.collect.feed import Delivery, Feed
 from trailkeep.collect.health import Health
 from trailkeep.core.errors import LakeError

@@ -6,9 +6,9 @@ from pathlib import Path
 from pkgutil import iter_modules
 from typing import Annotated, Any, Literal, Union, get_origin
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints, create_model, model_validator
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
 
-from trailkeep.collect.aws import AwsAccount
+from trailkeep.aws import AwsAccount
 from trailkeep.collect.collector import CollectorConfig
 from trailkeep.core.drop import Drop
 
@@ -67,12 +67,11 @@ class CollectConfig(BaseModel):
         return self
 
 
-def config_model() -> type[CollectConfig]:
-    """CollectConfig with every type of collector there is."""
+def collect_fields(required: bool = True) -> Any:
+    """The field `collect` with every type of collector there is. `required`: whether one must be named."""
     name = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][\w.-]{0,63}$")]
     each: Any = Annotated[Union[tuple(types().values())], Field(discriminator="type")]  # noqa: UP007 built at run time
-    collect: Any = (dict[name, each], Field(min_length=1))
-    return create_model("CollectConfig", __base__=CollectConfig, collect=collect)
+    return (dict[name, each], Field(min_length=1) if required else Field(default_factory=dict))
 
 
 def types() -> dict[str, type[CollectorConfig]]:

@@ -15,7 +15,7 @@ from typing import Any, Protocol
 
 from pydantic import Field
 
-from trailkeep.collect.aws import AwsError, body_of, described, is_about_credentials, is_lasting
+from trailkeep.aws import AwsError, body_of, described, is_about_credentials, is_lasting
 from trailkeep.collect.collector import CollectorConfig, Context
 from trailkeep.core.errors import TrailkeepError, UsageError
 

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
-from trailkeep.collect.aws import BROKEN_READ, AwsError, described, is_about_credentials, is_gone, is_lasting
+from trailkeep.aws import BROKEN_READ, AwsError, described, is_about_credentials, is_gone, is_lasting
 from trailkeep.collect.collector import Context
 from trailkeep.collect.feed import Delivery, Fate
 from trailkeep.collect.files import LogFile

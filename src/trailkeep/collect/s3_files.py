@@ -8,7 +8,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from trailkeep.collect.aws import BROKEN_READ, Aws, AwsError, described
+from trailkeep.aws import BROKEN_READ, Aws, AwsError, described
 from trailkeep.collect.files import LogFile
 from trailkeep.collect.s3_price import Estimate
 from trailkeep.core.errors import UsageError

@@ -13,7 +13,7 @@ from typing import Any, Literal
 
 from pydantic import Field, model_validator
 
-from trailkeep.collect.aws import AwsError, described, is_about_credentials, is_lasting
+from trailkeep.aws import AwsError, described, is_about_credentials, is_lasting
 from trailkeep.collect.collector import AwsCollectorConfig, Context
 from trailkeep.collect.feed import Delivery, Fate
 from trailkeep.collect.s3_events import S3Object

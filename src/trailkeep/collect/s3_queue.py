@@ -11,7 +11,7 @@ from typing import Literal
 
 from pydantic import Field
 
-from trailkeep.collect.aws import AwsError, described
+from trailkeep.aws import AwsError, described
 from trailkeep.collect.collector import AwsCollectorConfig, Context
 from trailkeep.collect.feed import Fate
 from trailkeep.collect.s3_events import objects_in

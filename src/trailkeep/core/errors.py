@@ -4,7 +4,10 @@ TrailkeepError
 ├── UsageError            wrong arguments, query or SQL: exit code 2
 ├── ConfigError           faults of trailkeep.yaml, a source or a rule, each with file and line
 ├── LakeError             the lake is missing, locked, or not what this version expects
-└── InputError            an object that cannot be read: it goes to the quarantine with this reason
+├── InputError            an object that cannot be read: it goes to the quarantine with this reason
+└── SendError             a message that a channel did not take
+    ├── Later             another try may succeed
+    └── Refused           none can: it becomes a dead letter
 """
 
 from dataclasses import dataclass
@@ -45,3 +48,19 @@ class LakeError(TrailkeepError):
 
 class InputError(TrailkeepError):
     """An object cannot be read as what it claims to be."""
+
+
+class SendError(TrailkeepError):
+    """A message could not be handed over."""
+
+
+class Later(SendError):
+    """Another try may succeed; `after` are the seconds that the other side asks to wait."""
+
+    def __init__(self, reason: str, after: float | None = None) -> None:
+        self.after = after
+        super().__init__(reason)
+
+
+class Refused(SendError):
+    """No other try can succeed until somebody mends something."""

@@ -23,6 +23,7 @@ _COPIED = (
     "principal",
     "src_ip",
     "access_key",
+    "resources",
     "object_id",
     "record_no",
 )

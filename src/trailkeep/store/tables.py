@@ -172,7 +172,13 @@ alerts = Table(
     Column("assignee", Text),
     Column("created", DateTime(timezone=True), nullable=False),
     Column("updated", DateTime(timezone=True), nullable=False),
+    Column("routed", DateTime(timezone=True)),  # when it was decided who is told; until then it waits for that
+    Column("group_id", Integer),  # the first of the alerts about one subject that people are told of together
+    Column("severity", String(16)),  # the level, raised by what the alert is about
     Index("alerts_by_rule_and_subject", "rule_uid", "subject"),
+    Index("alerts_by_subject", "subject"),
+    Index("alerts_by_routed", "routed"),
+    Index("alerts_by_group", "group_id"),
 )
 
 # The events of an alert; the key makes a rule count an event once, however often it was delivered.
@@ -189,6 +195,7 @@ alert_events = Table(
     Column("src_ip", Text),
     Column("object_id", String(32), nullable=False),
     Column("record_no", BigInteger, nullable=False),
+    Column("resources", JSON),
     Index("alert_events_by_alert", "alert_id", "time"),
 )
 
@@ -202,4 +209,28 @@ alert_history = Table(
     Column("action", String(8), nullable=False),
     Column("why", Text),
     Index("alert_history_by_alert", "alert_id"),
+)
+
+# What people are told: a row a message and channel; waiting -> sent | dead | void (nobody need hear it any more).
+outbox = Table(
+    "outbox",
+    metadata,
+    Column("id", Integer, primary_key=True, autoincrement=True),
+    Column("key", Text, nullable=False),  # what is told to whom: the same thing is never written twice
+    Column("uid", String(32), nullable=False),  # the same at each try, for receivers to know a repetition by
+    Column("kind", String(12), nullable=False),
+    Column("channel", String(64), nullable=False),
+    Column("group_id", Integer),
+    Column("alerts", JSON, nullable=False),
+    Column("payload", JSON, nullable=False),
+    Column("state", String(8), nullable=False),
+    Column("tries", Integer, nullable=False),
+    Column("next_try", DateTime(timezone=True), nullable=False),
+    Column("created", DateTime(timezone=True), nullable=False),
+    Column("sent", DateTime(timezone=True)),
+    Column("last_error", Text),
+    Index("outbox_by_key", "key", unique=True),
+    Index("outbox_due", "channel", "state", "next_try"),
+    Index("outbox_by_group", "group_id"),
+    Index("outbox_by_created", "created"),
 )

@@ -1,0 +1,274 @@
+"""Alerts that nobody was told of in, rows of the outbox out: suppression, severity, groups, routes, escalation.
+
+An alert is durable, and marked as one to be told, in the transaction that makes it: whatever made it, with whatever
+configuration or none, it waits here. Each is routed in one transaction with the rows that it becomes, so it is routed
+once, whatever is killed.
+"""
+
+from collections import defaultdict
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from datetime import datetime, timedelta
+from typing import Any
+
+from sqlalchemy import Connection, Engine, func, insert, or_, select, update
+
+from trailkeep.alert import outbox as box
+from trailkeep.alert.config import AlertsConfig, Escalation, Facts, at_least
+from trailkeep.alert.message import About, Kind, Message, message_of
+from trailkeep.core.levels import LEVELS
+from trailkeep.store.database import reading, utc
+from trailkeep.store.tables import alert_events, alert_history, alerts, objects, outbox
+
+_MOST = 200  # alerts or groups in a transaction
+_KEPT = timedelta(days=90)  # of what was sent
+# A row that is due sooner may be on its way: it is left as it is.
+_MARGIN = timedelta(seconds=5)
+_MUTED = "muted"
+
+
+class Router:
+    """Decides who is told of what, and when."""
+
+    def __init__(
+        self, state: Engine, config: AlertsConfig, rules: Mapping[str, About], say: Callable[[str], None]
+    ) -> None:
+        self._state = state
+        self._config = config
+        self._rules = rules
+        self._say = say
+
+    def route(self, now: datetime) -> int:
+        """Bring alerts of which it was not decided yet into the outbox; returns how many there were."""
+        if not self._some_wait():
+            return 0
+        with self._state.begin() as connection:
+            query = select(alerts).where(alerts.c.routed.is_(None)).order_by(alerts.c.id).limit(_MOST)
+            rows = connection.execute(query).mappings().all()
+            facts = _facts(connection, rows, self._rules)
+            by_subject: dict[tuple[str, str], list[Mapping[Any, Any]]] = defaultdict(list)
+            old = 0
+            for row in rows:
+                each = facts[row["id"]]
+                if utc(row["last_time"]) < now - self._config.oldest:
+                    old += 1
+                elif suppression := self._config.suppressed(each, now):
+                    why = f"until {suppression.until}: {suppression.reason}"
+                    step = {"alert_id": row["id"], "time": now, "who": "trailkeep", "action": _MUTED, "why": why}
+                    connection.execute(insert(alert_history).values(step))
+                elif row["status"] == "open":
+                    by_subject[row["subject_kind"], row["subject"]].append(row)
+            ids = [row["id"] for row in rows]
+            connection.execute(update(alerts).where(alerts.c.id.in_(ids)).values(routed=now, severity=alerts.c.level))
+            for members in by_subject.values():
+                for run in _runs(members, self._config.group):
+                    self._group(connection, run, facts, now)
+        if old:
+            days = self._config.oldest / timedelta(days=1)
+            self._say(f"nobody is told of {old} alerts whose events are older than {days:g} days (alerts.oldest)")
+        return len(rows)
+
+    def skip(self, now: datetime) -> int:
+        """Count all alerts as told; returns how many were not."""
+        with self._state.begin() as connection:
+            waiting = update(alerts).where(alerts.c.routed.is_(None))
+            return connection.execute(waiting.values(routed=now, severity=alerts.c.level)).rowcount
+
+    def _some_wait(self) -> bool:
+        with reading(self._state) as connection:
+            query = select(alerts.c.id).where(alerts.c.routed.is_(None)).limit(1)
+            return connection.execute(query).scalar() is not None
+
+    def _group(
+        self, connection: Connection, members: list[Mapping[Any, Any]], facts: Mapping[int, Facts], now: datetime
+    ) -> None:
+        """Tell of new alerts about one subject, together with what was told of it lately."""
+        group, until = self._current(connection, members, now)
+        before = connection.execute(select(alerts.c.rule_uid, alerts.c.level).where(alerts.c.group_id == group)).all()
+        least = self._config.correlation.least if self._config.correlation else LEVELS[0]
+        pairs = {*map(tuple, before), *((row["rule_uid"], row["level"]) for row in members)}
+        rules = {rule for rule, level in pairs if at_least(level, least)}
+        told: dict[str, list[int]] = defaultdict(list)
+        worst: dict[str, str] = {}
+        for row in members:
+            each = facts[row["id"]]
+            severity = self._config.severity(each, len(rules))
+            values = {"group_id": group, "severity": severity}
+            connection.execute(update(alerts).where(alerts.c.id == row["id"]).values(values))
+            for channel in self._config.told(each, severity, now):
+                told[channel].append(row["id"])
+                worst[channel] = max(worst.get(channel, severity), severity, key=LEVELS.index)
+        for channel, ids in told.items():
+            self._tell(connection, channel, group, ids, worst[channel], until, now)
+
+    def _current(self, connection: Connection, members: list[Mapping[Any, Any]], now: datetime) -> tuple[int, datetime]:
+        """The group that these alerts belong to, and when it ends: their own, or one near in time that began lately."""
+        query = select(alerts.c.group_id).where(
+            alerts.c.subject_kind == members[0]["subject_kind"],
+            alerts.c.subject == members[0]["subject"],
+            alerts.c.group_id.is_not(None),
+            alerts.c.last_time >= min(utc(row["first_time"]) for row in members) - self._config.group,
+            alerts.c.first_time <= max(utc(row["last_time"]) for row in members) + self._config.group,
+        )
+        latest = connection.execute(query.order_by(alerts.c.group_id.desc()).limit(1)).scalar()
+        if latest is not None:
+            began = connection.execute(select(alerts.c.routed).where(alerts.c.id == latest)).scalar()
+            if began is not None and utc(began) + self._config.group > now:
+                return latest, utc(began) + self._config.group
+        return min(row["id"] for row in members), now + self._config.group
+
+    def _tell(
+        self,
+        connection: Connection,
+        channel: str,
+        group: int,
+        ids: list[int],
+        level: str,
+        until: datetime,
+        now: datetime,
+    ) -> None:
+        """One row for a channel: the first at once, what follows when the group ends, what is worse at once."""
+        query = select(outbox).where(
+            outbox.c.group_id == group,
+            outbox.c.channel == channel,
+            outbox.c.kind.in_(("new", "more")),
+            outbox.c.state != "void",
+        )
+        rows = connection.execute(query.order_by(outbox.c.id)).mappings().all()
+        held = next(
+            (r for r in rows if r["state"] == "waiting" and not r["tries"] and utc(r["next_try"]) > now + _MARGIN), None
+        )
+        known = [row["payload"]["level"] for row in rows if row is not held]
+        urgent = not any(at_least(each, level) for each in known)
+        when = self._config.held_until(channel, level, now if urgent else until)
+        if held is not None:
+            message = message_of(connection, held["kind"], [*held["alerts"], *ids], self._rules, self._config.link)
+            values = {
+                "alerts": list(message.alerts),
+                "payload": message.model_dump(mode="json"),
+                "next_try": min(when, utc(held["next_try"])),
+            }
+            connection.execute(update(outbox).where(outbox.c.id == held["id"]).values(values))
+            return
+        kind: Kind = "more" if rows else "new"
+        message = message_of(connection, kind, ids, self._rules, self._config.link)
+        box.put(connection, f"{kind}/{min(ids)}/{channel}", channel, message, when, now, group)
+
+    def tick(self, now: datetime) -> None:
+        """Write what is due by the clock: escalations, ends of alerts, heartbeats; forget what is long over."""
+        with self._state.begin() as connection:
+            for step in self._config.escalate:
+                self._escalate(connection, step, now)
+            self._close(connection, now)
+            self._beat(connection, now)
+            box.prune(connection, now - _KEPT)
+
+    def _escalate(self, connection: Connection, step: Escalation, now: datetime) -> None:
+        first, earliest = now - step.after, now - step.after - self._config.oldest
+        query = select(outbox.c.group_id, outbox.c.alerts).where(
+            outbox.c.kind.in_(("new", "more")),
+            outbox.c.tries > 0,  # what was held back counts from when it was sent, what fails from when it was made
+            func.coalesce(outbox.c.sent, outbox.c.created) <= first,
+            outbox.c.created > earliest,
+        )
+        told: dict[int, set[int]] = defaultdict(set)
+        for group, ids in connection.execute(query):
+            told[group].update(ids)
+        written = select(outbox.c.key).where(outbox.c.kind == "escalation", outbox.c.created > earliest)
+        done = set(connection.execute(written).scalars()) if told else set()
+        levels = LEVELS[LEVELS.index(step.level) :]
+        left = select(alerts.c.id, alerts.c.group_id).where(
+            alerts.c.routed > earliest, alerts.c.status == "open", alerts.c.severity.in_(levels)
+        )
+        ignored: dict[int, list[int]] = defaultdict(list)
+        for alert_id, group in connection.execute(left) if told else ():
+            if alert_id in told.get(group, ()):
+                ignored[group].append(alert_id)
+        written_now = 0
+        for group, members in ignored.items():
+            keys = {name: f"escalation/{step.after.total_seconds():.0f}/{group}/{name}" for name in step.to}
+            missing = [name for name, key in keys.items() if key not in done and self._config.channels[name].enabled]
+            if not missing:
+                continue
+            message = message_of(connection, "escalation", members, self._rules, self._config.link)
+            for name in missing:
+                when = self._config.held_until(name, message.level, now)
+                box.put(connection, keys[name], name, message, when, now, group)
+            written_now += 1
+            if written_now == _MOST:  # the next tick goes on: commits must not wait for all
+                break
+
+    def _close(self, connection: Connection, now: datetime) -> None:
+        """Tell channels that keep incidents or tickets that all alerts of a group are over."""
+        names = [name for name, each in self._config.enabled().items() if each.tells_closed]
+        if not names:
+            return
+        query = select(outbox.c.group_id, outbox.c.channel, outbox.c.kind).where(
+            outbox.c.channel.in_(names), outbox.c.group_id.is_not(None)
+        )
+        rows = connection.execute(query.where(or_(outbox.c.state == "sent", outbox.c.kind == "closed"))).all()
+        over = {(group, channel) for group, channel, kind in rows if kind == "closed"}
+        left = select(alerts.c.group_id).where(alerts.c.status.not_in(("closed", "merged"))).distinct()
+        still = set(connection.execute(left).scalars())
+        ended = sorted(pair for pair in {(group, channel) for group, channel, _ in rows} - over if pair[0] not in still)
+        for group, channel in ended[:_MOST]:
+            ids = connection.execute(select(alerts.c.id).where(alerts.c.group_id == group)).scalars().all()
+            if ids:
+                message = message_of(connection, "closed", ids, self._rules, self._config.link)
+                box.put(connection, f"closed/{group}/{channel}", channel, message, now, now, group)
+
+    def _beat(self, connection: Connection, now: datetime) -> None:
+        beat = self._config.heartbeat
+        if beat is None:
+            return
+        number = int(now.timestamp() // beat.every.total_seconds())
+        keys = {name: f"heartbeat/{number}/{name}" for name in beat.to if self._config.channels[name].enabled}
+        done = set(connection.execute(select(outbox.c.key).where(outbox.c.key.in_(keys.values()))).scalars())
+        for name in keys.keys() - {name for name, key in keys.items() if key in done}:
+            when = self._config.held_until(name, "informational", now)
+            box.put(connection, keys[name], name, heartbeat(connection, now, beat.every), when, now, None)
+
+
+def _runs(members: list[Mapping[Any, Any]], gap: timedelta) -> Iterator[list[Mapping[Any, Any]]]:
+    """Alerts about one subject, in parts between which longer than `gap` nothing happened."""
+    run: list[Mapping[Any, Any]] = []
+    for row in sorted(members, key=lambda row: (utc(row["first_time"]), row["id"])):
+        if run and utc(row["first_time"]) > max(utc(each["last_time"]) for each in run) + gap:
+            yield run
+            run = []
+        run.append(row)
+    if run:
+        yield run
+
+
+def heartbeat(connection: Connection, now: datetime, every: timedelta) -> Message:
+    """That the way to people works, and how things stand."""
+    lately = alerts.c.created > now - every
+    made = len(connection.execute(select(alerts.c.id).where(lately)).all())
+    waiting = len(connection.execute(select(alerts.c.id).where(alerts.c.status == "open")).all())
+    dead = len(connection.execute(select(outbox.c.id).where(outbox.c.state == "dead")).all())
+    facts = [("Alerts lately", str(made)), ("Open alerts", str(waiting)), ("Messages that nobody took", str(dead))]
+    title = "Trailkeep is alive, and its messages reach you"
+    return Message(kind="heartbeat", thread="heartbeat", title=title, time=now, facts=tuple(facts))
+
+
+def _facts(connection: Connection, rows: Sequence[Mapping[Any, Any]], rules: Mapping[str, About]) -> dict[int, Facts]:
+    """What routes ask, by alert."""
+    seen: dict[int, dict[str, set[str]]] = defaultdict(lambda: defaultdict(set))
+    joined = alert_events.outerjoin(objects, objects.c.object_id == alert_events.c.object_id)
+    columns = (alert_events.c.alert_id, alert_events.c.account_uid, objects.c.source, alert_events.c.resources)
+    query = select(*columns).select_from(joined).where(alert_events.c.alert_id.in_([row["id"] for row in rows]))
+    for alert_id, account, source, resources in connection.execute(query.distinct()):
+        for name, values in (("accounts", [account]), ("sources", [source]), ("resources", resources or [])):
+            seen[alert_id][name].update(filter(None, values))
+    return {
+        row["id"]: Facts(
+            id=row["id"],
+            rule=row["rule_uid"],
+            title=row["title"],
+            level=row["level"],
+            subject=row["subject"],
+            tags=tuple(rules[row["rule_uid"]].tags) if row["rule_uid"] in rules else (),
+            **{name: tuple(sorted(values)) for name, values in seen[row["id"]].items()},
+        )
+        for row in rows
+    }
