@@ -9,9 +9,10 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pyarrow as pa
-from sqlalchemy import create_engine, select
+from sqlalchemy import create_engine, func, select
 from sqlglot import exp
 
+from trailkeep.core.columns import SIGNAL_SOURCE
 from trailkeep.core.source import Source
 from trailkeep.detect.match import BATCH_ROWS, Matcher
 from trailkeep.detect.signals import make_signals
@@ -20,6 +21,7 @@ from trailkeep.engine.reading import fetch, iceberg_table
 from trailkeep.judge import judge
 from trailkeep.lake.home import Home
 from trailkeep.lake.snapshot import current_snapshot
+from trailkeep.store.database import reading, utc
 from trailkeep.store.tables import alert_events, alerts, metadata
 
 # What signals have of their events, and what finds those again.
@@ -99,6 +101,29 @@ def _signals(
         if len(matches):
             signals = [make_signals(events, matches, matcher.rules, matcher.values(own, events, matches, source.name))]
         yield len(events), signals
+
+
+def hits(con: Connection, home: Home, since: datetime, until: datetime) -> dict[str, dict[str, Any]]:
+    """By rule: `hits`, the signals of it (of a correlation, the events of its alerts), `alerts`, and `last_time`."""
+    found: dict[str, dict[str, Any]] = {}
+    span = (alert_events.c.time >= since, alert_events.c.time < until)
+    counts = [func.count(), func.count(alert_events.c.alert_id.distinct()), func.max(alert_events.c.time)]
+    with reading(home.state) as state:
+        query = select(alert_events.c.rule_uid, *counts).where(*span).group_by(alert_events.c.rule_uid)
+        for rule, number, told, last in state.execute(query):
+            found[rule] = {"hits": number, "alerts": told, "last_time": utc(last)}
+    rule = exp.column("rule_uid")
+    signals = (
+        exp.select(rule, exp.func("count", exp.Star()), exp.func("max", exp.column("time")))
+        .from_(iceberg_table(current_snapshot(home).events))
+        .where(exp.column("source").eq(exp.Literal.string(SIGNAL_SOURCE)))
+        .where(exp.column("time") >= _moment(since), exp.column("time") < _moment(until))
+        .group_by(rule)
+    )
+    for row in fetch(con, signals).to_pylist():
+        name, number, last = row.values()
+        found[name] = {"alerts": found.get(name, {}).get("alerts", 0), "hits": number, "last_time": last}
+    return found
 
 
 def event_rows(con: Connection, home: Home, event_uid: str) -> pa.Table:

@@ -100,6 +100,23 @@ def test_diff_tells_what_a_change_adds_and_removes(trailkeep: Program, lake: Pat
     assert (done.out, "0 rules changed" in done.err) == ("", True)
 
 
+def test_hits_tells_which_rules_match_and_which_never_do(trailkeep: Program, rules: Path, tmp_path: Path) -> None:
+    (rules / "never.yml").write_text(
+        RULE.replace("b01", "b03").replace("CreateAccessKey", "None").replace("key_c", "k")
+    )
+    (tmp_path / "logs.json").write_bytes(document(*(created(number, 10) for number in range(3)), created(3, 12, "tom")))
+    trailkeep("ingest", tmp_path / "logs.json", "--home", tmp_path / "lake", "--rules", rules)
+    span = ("--since", "2026-11-05", "--until", "2026-11-11", "--home", tmp_path / "lake", "--format", "jsonl")
+    done = trailkeep("rules", "hits", "--rules", rules, *span)
+    assert [(row["title"], row["hits"], row["alerts"]) for row in lines(done.out)] == [
+        ("Key created", 3, 0),
+        ("Many keys created", 3, 1),
+        ("Key created", 0, 0),
+    ]
+    assert lines(done.out)[0]["last_time"].startswith("2026-11-10T08:02")
+    assert "1 rule of 3 never matched since 2026-11-05" in done.err
+
+
 def test_explain_tells_why_not(trailkeep: Program, lake: Path, rules: Path) -> None:
     done = trailkeep("rules", "explain", "key_created", event_uid(5), "--rules", rules, "--home", lake)
     told = [" ".join(line.split()) for line in done.out.splitlines()]

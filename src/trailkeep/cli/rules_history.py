@@ -1,4 +1,4 @@
-"""`trailkeep rules replay|diff|explain`: rules on what is stored."""
+"""`trailkeep rules replay|diff|hits|explain`: rules on what is stored."""
 
 import sys
 from collections import Counter
@@ -147,6 +147,34 @@ def diff(
     )
 
 
+def hits(
+    since: SinceOption = "90d",
+    until: UntilOption = "now",
+    rules: RulesOption = None,
+    home: HomeOption = DEFAULT_HOME,
+    format: FormatOption = "table",
+) -> None:
+    """Show how often each rule matched what was stored, and when last; rules that never did come last.
+
+    Example: trailkeep rules hits --since 400d
+    """
+    from trailkeep.engine.reading import connect_lake
+    from trailkeep.replay import hits as counted_hits
+
+    pack = setup.rules_of(rules)
+    lake = open_home(home)
+    first, end = _span(since, until)
+    found = counted_hits(connect_lake(lake.warehouse, threads=cores(None)), lake, first, end)
+    rows = [
+        {"level": one.level, "title": one.title, "id": one.id, **found.get(one.id, {"hits": 0, "alerts": 0})}
+        for one in pack.every
+    ]
+    rows.sort(key=lambda row: (-row["hits"], row["title"]))
+    write_rows(pa.Table.from_pylist(rows, schema=_HITS), format, sys.stdout)
+    never = sum(not row["hits"] for row in rows)
+    print(f"{counted(never, 'rule')} of {len(rows):,} never matched since {first:%Y-%m-%d}", file=sys.stderr)
+
+
 def explain(
     rule: RuleArgument,
     event: Annotated[str | None, typer.Argument(help="Event id, as `search` shows it.")] = None,
@@ -224,6 +252,16 @@ _RULES = pa.schema(
         ("events", pa.int64()),
         ("alerts_a_day", pa.float64()),
         ("most_in_a_day", pa.int64()),
+        ("last_time", pa.timestamp("us", "UTC")),
+        ("id", pa.string()),
+    ]
+)
+_HITS = pa.schema(
+    [
+        ("level", pa.string()),
+        ("title", pa.string()),
+        ("hits", pa.int64()),
+        ("alerts", pa.int64()),
         ("last_time", pa.timestamp("us", "UTC")),
         ("id", pa.string()),
     ]
