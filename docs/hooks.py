@@ -37,7 +37,7 @@ from trailkeep.core.levels import LEVELS
 from trailkeep.core.ocsf import CLASSES
 from trailkeep.core.secret import Secret
 from trailkeep.core.source import Source, load_sources
-from trailkeep.detect.rule import Correlation, Rule
+from trailkeep.detect.rule import AnyRule, Baseline, Correlation, Rule
 from trailkeep.detect.rules import load_rules
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -196,7 +196,7 @@ def rules_page() -> str:
     return "\n\n".join(parts)
 
 
-def shipped_rules() -> list[Rule | Correlation]:
+def shipped_rules() -> list[AnyRule]:
     """Rules and correlations."""
     return list(load_rules([SHIPPED_RULES]).every)
 
@@ -207,25 +207,32 @@ def rule_pages() -> dict[str, str]:
     return {f"reference/rules/{_place(rule)}.md": _rule_page(rule, titles) for rule in shipped_rules()}
 
 
-def _place(rule: Rule | Correlation) -> str:
+def _place(rule: AnyRule) -> str:
     return rule.path.relative_to(SHIPPED_RULES).with_suffix("").as_posix()
 
 
-def _kind(rule: Rule | Correlation) -> str:
+def _kind(rule: AnyRule) -> str:
+    if isinstance(rule, Baseline):
+        return f"baseline: {rule.asks['method']['type'].replace('_', ' ')}"
     return rule.kind.replace("_", " ") if isinstance(rule, Correlation) else "single event"
 
 
-def _rule_page(rule: Rule | Correlation, titles: dict[str, str]) -> str:
+def _tests(rule: Rule | Correlation) -> list[tuple[str, bool]]:
+    return [(test.name, test.match) for test in rule.tests]
+
+
+def _rule_page(rule: AnyRule, titles: dict[str, str]) -> str:
     facts = [("Level", rule.level), ("Kind", _kind(rule)), ("Id", _code(rule.id))]
     facts += [("Tags", ", ".join(map(_code, rule.tags))), ("Can be harmless", "<br>".join(rule.falsepositives))]
     if isinstance(rule, Correlation):
         facts.append(("Signals of", "<br>".join(titles[each].replace("../../../", "../../") for each in rule.rules)))
-    else:
+    elif not isinstance(rule, Baseline):
         facts.append(("Log source", ", ".join(f"{key}: {value}" for key, value in rule.logsource.items())))
     facts.append(("File", _code(f"{_place(rule)}.yml")))
     document = rule.path.read_text(encoding="utf-8")
-    asked = re.search(r"^(?:detection|correlation):\n(?:[ \n].*\n?)*", document, re.MULTILINE)
-    tests = [(test.name, "matches" if test.match else "does not match") for test in rule.tests]
+    asked = re.search(r"^(?:detection|correlation|baseline):\n(?:[ \n].*\n?)*", document, re.MULTILINE)
+    told = [(each["name"], each["match"]) for each in rule.series] if isinstance(rule, Baseline) else _tests(rule)
+    tests = [(name, "matches" if match else "does not match") for name, match in told]
     return "\n\n".join(
         [
             f"# {rule.title}",

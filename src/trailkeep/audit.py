@@ -4,8 +4,6 @@ A source that falls silent is noticed here. An event about it is written once fo
 commits with it says until when the source had spoken.
 """
 
-import threading
-import time
 from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
@@ -17,6 +15,7 @@ import msgspec
 from trailkeep.collect.config import Silence as SilenceConfig
 from trailkeep.collect.feed import Delivery, Fate, Feed
 from trailkeep.collect.files import LogFile
+from trailkeep.core.periodic import Periodic
 from trailkeep.engine.reading import connect_lake
 from trailkeep.lake.completeness import Rhythm, Silence, silences
 from trailkeep.lake.home import Home
@@ -32,28 +31,18 @@ class Watch:
     def __init__(self, home: Home, feed: Feed, config: SilenceConfig, folder: Path, say: Callable[[str], None]) -> None:
         self._home = home
         self._feed = feed
-        self._every = config.every_seconds
         self._rhythm = Rhythm(config.days, config.least_days, config.share, config.hours, config.late_hours)
         self._folder = folder
-        self._say = say
-        self._thread: threading.Thread | None = None
-        self._due = time.monotonic() + min(self._every, 60)
+        self._periodic = Periodic(
+            "the look for silent sources", config.every_seconds, lambda: self.notice(datetime.now(UTC)), say
+        )
         folder.mkdir(parents=True, exist_ok=True)
         for left in folder.iterdir():
             left.unlink()  # not committed, so its positions are not: it is noticed again
 
     def look(self) -> None:
         """Begin to look, if it is time."""
-        if time.monotonic() >= self._due and not (self._thread and self._thread.is_alive()):
-            self._due = time.monotonic() + self._every
-            self._thread = threading.Thread(target=self._look, name=OWN, daemon=True)
-            self._thread.start()
-
-    def _look(self) -> None:
-        try:
-            self.notice(datetime.now(UTC))
-        except Exception as error:  # noqa: BLE001 the next look comes soon; that this one failed is told
-            self._say(f"silent sources could not be looked for: {type(error).__name__}: {error}")
+        self._periodic.look()
 
     def notice(self, now: datetime) -> None:
         """Hand over an audit event for each source that fell silent since the last look."""

@@ -21,12 +21,14 @@ from sqlalchemy.exc import DBAPIError
 from trailkeep.alert.deliver import Deliverer
 from trailkeep.audit import Watch
 from trailkeep.aws import Aws
+from trailkeep.baselines import look
 from trailkeep.collect.collector import CollectorConfig, Context
 from trailkeep.collect.config import CollectConfig
 from trailkeep.collect.feed import Delivery, Fate, Feed
 from trailkeep.collect.health import Health
 from trailkeep.collect.spool import Spool
 from trailkeep.core.failpoint import failpoint
+from trailkeep.core.periodic import Periodic
 from trailkeep.ingest import recover, store
 from trailkeep.lake.commit import Batch, intend
 from trailkeep.lake.compact import compact
@@ -87,6 +89,7 @@ class Collection:
             if each.enabled and (only is None or name in only)
         }
         self._watch = Watch(self._home, self._feed, config.silence, self._home.spool / "own", say)
+        self._detectors = Periodic("detectors of what is unusual", config.baselines.every_seconds, self._detect, say)
         self._care: BaseProcess | None = None
         self._since_care = 0
 
@@ -144,6 +147,7 @@ class Collection:
                     if self.stop.is_set():
                         until = min(until, time.monotonic() + _STOP_SECONDS)
                     self._watch.look()
+                    self._detectors.look()
                     if time.monotonic() - told > _HEALTH_EVERY:
                         self._tell_health()
                         told = time.monotonic()
@@ -175,6 +179,10 @@ class Collection:
             if self._once or not context.wait(fault):
                 context.health.failed(fault)
                 return
+
+    def _detect(self) -> None:
+        late = timedelta(minutes=self._config.baselines.late_minutes)
+        look(self._home, self._settings.matcher.baselines, datetime.now(UTC) - late)
 
     def _store(self, worker: Worker, writer: str, deliveries: list[Delivery]) -> None:
         """Commit deliveries, however long that takes, and tell each its fate."""

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from trailkeep.core.levels import LEVELS
-from trailkeep.detect.rule import Correlation, Rule
+from trailkeep.detect.rule import AnyRule
 
 _TECHNIQUE = re.compile(r"attack\.(t\d{4}(?:\.\d{3})?)")
 _TACTIC = re.compile(r"attack\.([a-z]+(?:-[a-z]+)*)")
@@ -22,7 +22,7 @@ class Technique:
 
     id: str
     tactics: tuple[str, ...]
-    rules: tuple[Rule | Correlation, ...]
+    rules: tuple[AnyRule, ...]
 
     @property
     def levels(self) -> str:
@@ -31,9 +31,9 @@ class Technique:
         return ", ".join(f"{count} {level}" for level, count in counts if count)
 
 
-def techniques(rules: Iterable[Rule | Correlation]) -> list[Technique]:
+def techniques(rules: Iterable[AnyRule]) -> list[Technique]:
     """The techniques that `rules` name, by id."""
-    found: dict[str, list[Rule | Correlation]] = defaultdict(list)
+    found: dict[str, list[AnyRule]] = defaultdict(list)
     for rule in rules:
         for tag in rule.tags:
             if match := _TECHNIQUE.fullmatch(tag):
@@ -41,7 +41,7 @@ def techniques(rules: Iterable[Rule | Correlation]) -> list[Technique]:
     return [_technique(uid, found[uid]) for uid in sorted(found)]
 
 
-def _technique(uid: str, rules: list[Rule | Correlation]) -> Technique:
+def _technique(uid: str, rules: list[AnyRule]) -> Technique:
     rules.sort(key=lambda rule: (-LEVELS.index(rule.level), rule.title))
     tags = (match[1] for rule in rules for tag in rule.tags if (match := _TACTIC.fullmatch(tag)))
     return Technique(uid, tuple(sorted(set(tags))), tuple(rules))

@@ -8,7 +8,7 @@ from pathlib import Path
 from trailkeep.core.errors import Fault
 from trailkeep.core.source import Source
 from trailkeep.detect.correlations import silent
-from trailkeep.detect.rule import Correlation, Rule
+from trailkeep.detect.rule import AnyRule, Baseline, Rule
 from trailkeep.detect.rules import RulePack
 from trailkeep.detect.tree import Not, Null, Or, Pair, Test, leaves
 from trailkeep.detect.witness import witness
@@ -24,15 +24,15 @@ def lint(pack: RulePack, sources: Collection[Source]) -> Iterator[Fault]:
             why = "correlations refer to it, none with `generate: true`" if rule.alert else "it says `alert: false`"
             notes.append(f"is {rule.level} and makes no alert: {why}")
         yield from (Fault(rule.path, rule.line, note) for note in notes)
-    for one in pack.correlations:
+    for one in pack.every[len(pack.rules) :]:
         yield from (Fault(one.path, one.line, note) for note in _about(one, titles))
 
 
-def _about(one: Rule | Correlation, titles: Counter[str]) -> Iterator[str]:
+def _about(one: AnyRule, titles: Counter[str]) -> Iterator[str]:
     if titles[one.title] > 1:
         yield f"its title {one.title!r} is that of another rule, too"
-    told = {test.match for test in one.tests}
-    if not one.tests:
+    told = {test["match"] for test in one.series} if isinstance(one, Baseline) else {test.match for test in one.tests}
+    if not told:
         yield "has no tests: nobody knows whether it matches anything"
     elif True not in told:
         yield "has no test that must match"

@@ -12,6 +12,7 @@ import pyarrow as pa
 from sqlalchemy import create_engine, func, select
 from sqlglot import exp
 
+from trailkeep.baselines import find, record, window_of
 from trailkeep.core.columns import SIGNAL_SOURCE
 from trailkeep.core.source import Source
 from trailkeep.detect.match import BATCH_ROWS, Matcher
@@ -66,6 +67,9 @@ def replay(con: Connection, home: Home, matcher: Matcher, since: datetime, until
                 for events, signals in _signals(con, home, matcher, source, since, until):
                     count += events
                     judge(state, signals, matcher, datetime.now(UTC))
+        windows = {one.id: window_of(one) for one in matcher.baselines}
+        for one in matcher.baselines:
+            record(state, find(con, home, one, since, until), windows, datetime.now(UTC))
         found = [dict(row._mapping) for row in state.execute(select(alerts).where(alerts.c.status == "open"))]
         numbers = {row["id"] for row in found}
         members = [dict(row._mapping) for row in state.execute(select(alert_events).order_by(alert_events.c.time))]

@@ -6,10 +6,12 @@ from dataclasses import dataclass
 
 import pyarrow as pa
 
+from trailkeep.baselines import passes
 from trailkeep.core.source import Source
+from trailkeep.detect.baseline import SeriesTest
 from trailkeep.detect.correlate import Given, correlate_once, given_of
 from trailkeep.detect.match import Matcher
-from trailkeep.detect.rule import Correlation, Rule, RuleTest
+from trailkeep.detect.rule import AnyRule, Baseline, Correlation, Rule, RuleTest
 from trailkeep.detect.signals import make_signals
 from trailkeep.engine.duckdb import Connection, connect
 from trailkeep.normalize.mapping import RAW, Mapper
@@ -19,7 +21,7 @@ from trailkeep.normalize.mapping import RAW, Mapper
 class Result:
     """One inline test; `failure` is None where it passed."""
 
-    rule: Rule | Correlation
+    rule: AnyRule
     test: str
     failure: str | None
 
@@ -48,12 +50,20 @@ class _Seen:
 
 
 def run_tests(
-    rules: Sequence[Rule], sources: Mapping[str, Source], correlations: Sequence[Correlation] = ()
+    rules: Sequence[Rule],
+    sources: Mapping[str, Source],
+    correlations: Sequence[Correlation] = (),
+    baselines: Sequence[Baseline] = (),
 ) -> Iterator[Result]:
     """Run every test. A test passes if the rule matches one of its events, or none, as it says.
 
     Of a correlation all events are taken as signals of the rules that it refers to, and it must find something or not.
+    Of a baseline the last bucket of its series must be odd, or not.
     """
+    for one in baselines:
+        for test in map(SeriesTest.model_validate, one.series):
+            failure = None if passes(one, test) else f"the last bucket is {'not odd' if test.match else 'odd'}"
+            yield Result(one, test.name, failure)
     matcher = Matcher(rules, dict(sources), correlations)
     cases = list(_cases(rules, correlations))
     seen = _see(matcher, cases)

@@ -13,7 +13,7 @@ import yaml
 from trailkeep.core.source import load_sources
 from trailkeep.detect.correlations import silent
 from trailkeep.detect.match import Matcher
-from trailkeep.detect.rule import Correlation, Rule
+from trailkeep.detect.rule import AnyRule, Baseline, Correlation, Rule
 from trailkeep.detect.rules import load_rules
 from trailkeep.engine.duckdb import connect
 from trailkeep.normalize.mapping import RAW, Mapper
@@ -21,7 +21,7 @@ from trailkeep.rule_tests import Result, run_tests
 
 FOLDER = Path(__file__).parents[2] / "src/trailkeep/rules"
 PACK = load_rules([FOLDER])
-ALL = PACK.every
+ALL: tuple[Rule | Correlation, ...] = (*PACK.rules, *PACK.correlations)
 LEVELS = {"informational", "low", "medium", "high", "critical"}
 IDS = ("eventID", "auditID", "uuid", "id")
 TACTICS = {
@@ -103,13 +103,13 @@ NAMED = {
 }
 
 
-def _name(rule: Rule | Correlation) -> str:
+def _name(rule: AnyRule) -> str:
     return f"{rule.path.parent.name}/{rule.path.stem}"
 
 
 @pytest.fixture(scope="module")
 def results() -> list[Result]:
-    return list(run_tests(PACK.rules, load_sources(), PACK.correlations))
+    return list(run_tests(PACK.rules, load_sources(), PACK.correlations, PACK.baselines))
 
 
 @pytest.fixture(scope="module")
@@ -126,7 +126,7 @@ def proven(results: list[Result]) -> list[tuple[Rule, dict[str, Any]]]:
 
 def test_every_rule_file_is_usable() -> None:
     assert not PACK.faults
-    assert len(ALL) == len(list(FOLDER.rglob("*.yml"))) >= 130
+    assert len(PACK.every) == len(list(FOLDER.rglob("*.yml"))) >= 450
 
 
 def test_inline_tests(results: list[Result]) -> None:
@@ -158,6 +158,14 @@ def test_a_rule_has_hits_and_near_misses_on_single_records(rule: Rule) -> None:
     assert max(names.values()) == 1, f"the name of a test is taken twice: {names.most_common(1)}"
 
 
+@pytest.mark.parametrize("one", PACK.baselines, ids=_name)
+def test_a_baseline_is_complete_and_has_tests_both_ways(one: Baseline) -> None:
+    assert {test["match"] for test in one.series} == {True, False}
+    assert len(one.description) > 60 and all(one.falsepositives) and one.name == one.path.stem
+    assert all(part in one.runbook for part in ("Ask: ", "Look at: ", "Contain: "))
+    assert any(re.fullmatch(r"attack\.t\d{4}(\.\d{3})?", tag) for tag in one.tags)
+
+
 @pytest.mark.parametrize("one", PACK.correlations, ids=_name)
 def test_a_correlation_has_hits_and_near_misses_on_several_records(one: Correlation) -> None:
     assert {test.match for test in one.tests} == {True, False}
@@ -176,8 +184,8 @@ def test_what_a_correlation_refers_to_has_a_name_and_one_that_its_file_tells() -
 def test_ids_titles_and_test_event_ids_are_unique() -> None:
     events = [json.loads(e) for rule in ALL for t in rule.tests for e in t.events if e.startswith("{")]
     for values in (
-        [rule.id for rule in ALL],
-        [rule.title for rule in ALL],
+        [rule.id for rule in PACK.every],
+        [rule.title for rule in PACK.every],
         [str(next((event[key] for key in IDS if key in event), event)) for event in events],
     ):
         assert max(Counter(values).values()) == 1

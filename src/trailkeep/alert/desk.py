@@ -4,13 +4,13 @@ from datetime import datetime
 from typing import Any
 
 import pyarrow as pa
-from sqlalchemy import Engine, func, insert, select, update
+from sqlalchemy import Engine, Select, and_, func, insert, select, update
 
 from trailkeep.alert.derive import MERGED
 from trailkeep.core.errors import UsageError
 from trailkeep.core.levels import LEVELS
 from trailkeep.store.database import reading, utc
-from trailkeep.store.tables import alert_events, alert_history, alerts
+from trailkeep.store.tables import alert_events, alert_history, alerts, observations
 
 STATUSES = ("open", "acked", "closed")
 # An alert that has become part of another keeps its number, and what it became; it is no work any more.
@@ -49,12 +49,23 @@ def show_alert(state: Engine, alert_id: int) -> dict[str, Any]:
         history = select(alert_history).where(alert_history.c.alert_id == alert_id)
         return {
             **_plain(dict(alert._mapping)),
+            "observations": [
+                {"event_uid": row.event_uid, "sentence": row.sentence, "series": row.series}
+                for row in connection.execute(_seen_by(alert_id))
+            ],
             "events": [
                 _plain(dict(row._mapping))
                 for row in connection.execute(events.order_by(alert_events.c.time, alert_events.c.event_uid))
             ],
             "history": [_plain(dict(row._mapping)) for row in connection.execute(history.order_by(alert_history.c.id))],
         }
+
+
+def _seen_by(alert_id: int) -> Select[Any]:
+    """What baselines saw, of an alert."""
+    same = (alert_events.c.rule_uid == observations.c.rule_uid, alert_events.c.event_uid == observations.c.event_uid)
+    query = select(observations).join(alert_events, and_(*same)).where(alert_events.c.alert_id == alert_id)
+    return query.order_by(alert_events.c.time, observations.c.event_uid)
 
 
 def decide(state: Engine, alert_id: int, action: str, who: str, why: str | None, now: datetime) -> None:

@@ -87,6 +87,10 @@ def show(
             console.print(f"\n{name}:", markup=False, style="bold")
             # Lines that go on the one before were broken for the eyes of its author; the console breaks them anew.
             console.print(re.sub(r"\n[ \t]+", " ", text.strip()), markup=False, highlight=False)
+    if found["observations"]:
+        console.print("\nwhat was seen:", markup=False, style="bold")
+        for each in found["observations"]:
+            console.print(each["sentence"], markup=False, highlight=False)
     console.print(f"\n{counted(len(found['events']), 'event')}:", markup=False, style="bold")
     shown = [{column.name: event[column.name] for column in _EVENTS} for event in found["events"]]
     write_rows(pa.Table.from_pylist(shown, schema=_EVENTS), format, sys.stdout)

@@ -9,6 +9,7 @@ from typing import Annotated, Any
 
 import pyarrow as pa
 import typer
+import yaml
 
 from trailkeep.cli import setup
 from trailkeep.cli.options import DEFAULT_HOME, FormatOption, HomeOption, RulesOption, SourcesOption, cores
@@ -16,7 +17,7 @@ from trailkeep.cli.output import counted, write_rows
 from trailkeep.core.errors import UsageError
 from trailkeep.core.source import Source
 from trailkeep.core.timespan import parse_moment
-from trailkeep.detect.rule import Correlation, Rule
+from trailkeep.detect.rule import AnyRule, Baseline, Correlation
 from trailkeep.detect.rules import RulePack
 from trailkeep.lake.home import open_home
 
@@ -25,7 +26,7 @@ UntilOption = Annotated[str, typer.Option(help="Events before this time.")]
 RuleArgument = Annotated[str, typer.Argument(help="Id, name or part of the title.")]
 
 
-def chosen(pack: RulePack, text: str | None) -> list[Rule | Correlation]:
+def chosen(pack: RulePack, text: str | None) -> list[AnyRule]:
     """The rules that `text` means, all if it is None. Raises UsageError if there is none."""
     if text is None:
         return list(pack.every)
@@ -36,14 +37,16 @@ def chosen(pack: RulePack, text: str | None) -> list[Rule | Correlation]:
     return found
 
 
-def with_what_they_need(pack: RulePack, wanted: Iterable[Rule | Correlation]) -> RulePack:
+def with_what_they_need(pack: RulePack, wanted: Iterable[AnyRule]) -> RulePack:
     """A pack of these, and of the rules that correlations among them are about."""
     ids = {one.id for one in wanted}
     for one in reversed(pack.correlations):  # outer before inner
         if one.id in ids:
             ids.update(one.rules)
     return RulePack(
-        tuple(rule for rule in pack.rules if rule.id in ids), tuple(one for one in pack.correlations if one.id in ids)
+        tuple(rule for rule in pack.rules if rule.id in ids),
+        tuple(one for one in pack.correlations if one.id in ids),
+        tuple(one for one in pack.baselines if one.id in ids),
     )
 
 
@@ -197,6 +200,9 @@ def explain(
     titles = {one.id: one.title for one in chosen(pack, None)}
     for one in found:
         print(f"{one.title} ({one.id})\n{one.path}:{one.line}")
+        if isinstance(one, Baseline):
+            print(f"\n{yaml.safe_dump(one.asks, sort_keys=False)}".rstrip())
+            continue
         if isinstance(one, Correlation):
             print(f"\n-- {one.kind} within {one.timespan:,} s by {', '.join(one.group_by) or 'nothing'}, of signals of")
             print("\n".join(f"--   {titles[each]} ({each})" for each in one.rules))
@@ -206,7 +212,7 @@ def explain(
                 print(f"\n-- {source.name}\n{compiled(one, source)}")
 
 
-def _tell_why(found: Sequence[Rule | Correlation], event: str, known: Mapping[str, Source], home: Path) -> None:
+def _tell_why(found: Sequence[AnyRule], event: str, known: Mapping[str, Source], home: Path) -> None:
     from trailkeep.detect.why import why
     from trailkeep.engine.duckdb import connect
     from trailkeep.engine.reading import connect_lake
@@ -219,7 +225,9 @@ def _tell_why(found: Sequence[Rule | Correlation], event: str, known: Mapping[st
     name = rows["source"][0].as_py()
     for one in found:
         print(f"{one.title} ({one.id})")
-        if isinstance(one, Correlation):
+        if isinstance(one, Baseline):
+            print("  looks at many events together: `trailkeep rules replay` tells what it sees")
+        elif isinstance(one, Correlation):
             print("  is about signals of other rules: explain those")
         elif name not in known or not one.applies_to(known[name].logsource):
             wanted = ", ".join(f"{key}: {value}" for key, value in one.logsource.items())
@@ -287,7 +295,7 @@ _DIFF = pa.schema(
 )
 
 
-def _row(one: Rule | Correlation, told: Sequence[Any], events: Counter[int], days: float) -> dict[str, Any]:
+def _row(one: AnyRule, told: Sequence[Any], events: Counter[int], days: float) -> dict[str, Any]:
     by_day = Counter(alert["first_time"].date() for alert in told)
     return {
         "level": one.level,

@@ -37,7 +37,7 @@ def rules_of(paths: list[Path] | None) -> RulePack:
 
 def matcher_of(pack: RulePack | None, sources: dict[str, Source]) -> Matcher:
     """A matcher of the pack's rules for these sources."""
-    return Matcher(pack.rules, sources, pack.correlations) if pack else Matcher((), sources)
+    return Matcher(pack.rules, sources, pack.correlations, pack.baselines) if pack else Matcher((), sources)
 
 
 def cache() -> Path:

@@ -36,6 +36,15 @@ class Silence(BaseModel):
     every_seconds: float = Field(default=600, gt=0, description="how often it is looked for")
 
 
+class Baselines(BaseModel):
+    """When detectors of what is unusual look at what came in."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    every_seconds: float = Field(default=900, gt=0, description="how often they look")
+    late_minutes: int = Field(default=60, ge=0, description="that logs may be late: what is younger is looked at later")
+
+
 class CollectConfig(BaseModel):
     """Everything that `trailkeep collect` is told."""
 
@@ -49,6 +58,7 @@ class CollectConfig(BaseModel):
     spool_mb: int = Field(default=2048, ge=16, description="most megabytes that wait on disk before senders must wait")
     commit: Commit = Commit()
     silence: Silence = Silence()
+    baselines: Baselines = Baselines()
     drop: list[Drop] = Field(default_factory=list, description="what is not kept, counted all the same")
     collect: dict[str, CollectorConfig] = Field(default_factory=dict)
 

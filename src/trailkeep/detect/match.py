@@ -11,7 +11,7 @@ from trailkeep.detect.batch import MATCHES, Batch
 from trailkeep.detect.correlations import needed_fields
 from trailkeep.detect.fields import RAW, column_name, native, predicate, quoted
 from trailkeep.detect.plan import Plan
-from trailkeep.detect.rule import Correlation, Rule
+from trailkeep.detect.rule import Baseline, Correlation, Rule
 from trailkeep.detect.values import columns_of, values_of
 from trailkeep.detect.witness import witness
 from trailkeep.engine.duckdb import Connection, connect
@@ -23,15 +23,23 @@ class Matcher:
     """Matches `rules` on events of `sources`. Pickling leaves behind what it remembers between batches."""
 
     def __init__(
-        self, rules: Sequence[Rule], sources: Mapping[str, Source], correlations: Sequence[Correlation] = ()
+        self,
+        rules: Sequence[Rule],
+        sources: Mapping[str, Source],
+        correlations: Sequence[Correlation] = (),
+        baselines: Sequence[Baseline] = (),
     ) -> None:
-        """`correlations` are about signals of the rules: `values` gives what they need of events."""
+        """`correlations` are about signals of the rules: `values` gives what they need of events.
+
+        `baselines` are about what is stored, and come along for who looks at that.
+        """
         self.rules = tuple(rules)
         self.correlations = tuple(correlations)
+        self.baselines = tuple(baselines)
         self.sources = dict(sources)
         self._plans: dict[str, Plan] = {}
 
-    def __reduce__(self) -> tuple[type["Matcher"], tuple[tuple[Rule, ...], dict[str, Source], tuple[Correlation, ...]]]:
+    def __reduce__(self) -> tuple[type["Matcher"], tuple[object, ...]]:
         return Matcher, (self.rules, self.sources, self.correlations)
 
     @cached_property

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from trailkeep.detect.tree import Node
 
@@ -100,6 +100,27 @@ class Correlation:
 
 
 @dataclass(frozen=True)
+class Baseline:
+    """A detector of what is unusual: `asks` and `series` are for detect/baseline.py to read."""
+
+    id: str
+    name: str
+    title: str
+    level: str
+    description: str
+    tags: tuple[str, ...]
+    falsepositives: tuple[str, ...]
+    runbook: str
+    alert: bool
+    asks: dict[str, Any]
+    series: tuple[dict[str, Any], ...]
+    """its inline tests"""
+    content_hash: str
+    path: Path
+    line: int
+
+
+@dataclass(frozen=True)
 class Filter:
     """A condition that is added to rules: what it leaves out is benign where these rules run."""
 
@@ -119,3 +140,7 @@ class Filter:
             return False
         same = {key: value.lower() for key, value in rule.logsource.items()}
         return all(same.get(key) == value.lower() for key, value in self.logsource.items())
+
+
+AnyRule = Rule | Correlation | Baseline
+"""All that people would call a rule."""

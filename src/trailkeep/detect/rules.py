@@ -12,10 +12,10 @@ import msgspec
 
 from trailkeep.core.errors import Fault
 from trailkeep.detect.correlations import filtered, resolve
-from trailkeep.detect.rule import Correlation, Filter, Rule
+from trailkeep.detect.rule import AnyRule, Baseline, Correlation, Filter, Rule
 
-_One = TypeVar("_One", Rule, Correlation)
-COMPILER = 4
+_One = TypeVar("_One", Rule, Correlation, Baseline)
+COMPILER = 5
 """Raised whenever the same rule text yields another tree."""
 
 
@@ -26,6 +26,7 @@ class RuleFile:
     rules: tuple[Rule, ...] = ()
     correlations: tuple[Correlation, ...] = ()
     filters: tuple[Filter, ...] = ()
+    baselines: tuple[Baseline, ...] = ()
     faults: tuple[Fault, ...] = ()
 
 
@@ -35,12 +36,13 @@ class RulePack:
 
     rules: tuple[Rule, ...] = ()
     correlations: tuple[Correlation, ...] = ()
+    baselines: tuple[Baseline, ...] = ()
     faults: tuple[Fault, ...] = ()
 
     @property
-    def every(self) -> tuple[Rule | Correlation, ...]:
+    def every(self) -> tuple[AnyRule, ...]:
         """All that people would call a rule."""
-        return (*self.rules, *self.correlations)
+        return (*self.rules, *self.correlations, *self.baselines)
 
 
 def load_rules(
@@ -52,15 +54,18 @@ def load_rules(
     """
     files = [_load_file(file, cache, placeholders or {}) for file in _files(paths)]
     faults = [fault for file in files for fault in file.faults]
-    taken: dict[str, Rule | Correlation] = {}
+    taken: dict[str, AnyRule] = {}
     rules, again = _unique([rule for file in files for rule in file.rules], taken)
     correlations, again_too = _unique([one for file in files for one in file.correlations], taken)
     rules, unused = filtered(rules, [each for file in files for each in file.filters])
     resolved, unresolved = resolve(correlations, rules)
-    return RulePack(tuple(rules), resolved, (*faults, *again, *again_too, *unused, *unresolved))
+    baselines, more = _unique([one for file in files for one in file.baselines], taken)
+    return RulePack(
+        tuple(rules), resolved, tuple(baselines), (*faults, *again, *again_too, *more, *unused, *unresolved)
+    )
 
 
-def _unique(given: list[_One], taken: dict[str, Rule | Correlation]) -> tuple[list[_One], list[Fault]]:
+def _unique(given: list[_One], taken: dict[str, AnyRule]) -> tuple[list[_One], list[Fault]]:
     """Those whose id is not `taken`, which it is from now on, and faults of the others."""
     kept, faults = [], []
     for one in given:
@@ -114,5 +119,6 @@ def _at(loaded: RuleFile, file: Path) -> RuleFile:
         tuple(dataclasses.replace(rule, path=file) for rule in loaded.rules),
         tuple(dataclasses.replace(one, path=file) for one in loaded.correlations),
         tuple(dataclasses.replace(one, path=file) for one in loaded.filters),
+        tuple(dataclasses.replace(one, path=file) for one in loaded.baselines),
         tuple(dataclasses.replace(fault, file=file) for fault in loaded.faults),
     )

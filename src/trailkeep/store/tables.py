@@ -157,6 +157,16 @@ correlated = Table(
     sqlite_with_rowid=False,
 )
 
+# What a baseline has seen: one sentence, and the series around it, for people.
+observations = Table(
+    "observations",
+    metadata,
+    Column("rule_uid", Text, primary_key=True),
+    Column("event_uid", Text, primary_key=True),
+    Column("sentence", Text, nullable=False),
+    Column("series", JSON, nullable=False),
+)
+
 alerts = Table(
     "alerts",
     metadata,

@@ -14,9 +14,11 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 import yaml
+from pydantic import ValidationError
 
 from trailkeep.core.errors import Fault
-from trailkeep.detect.rule import Correlation, Filter, Rule, RuleTest
+from trailkeep.detect.baseline import SeriesTest, check
+from trailkeep.detect.rule import Baseline, Correlation, Filter, Rule, RuleTest
 from trailkeep.detect.rules import RuleFile
 from trailkeep.detect.sigma.correlation import CorrelationError, parse_correlation
 from trailkeep.detect.sigma.parse import DetectionError, parse_detection
@@ -57,6 +59,7 @@ def parse_file(data: bytes, file: Path, placeholders: Mapping[str, Sequence[str]
     rules: list[Rule] = []
     correlations: list[Correlation] = []
     filters: list[Filter] = []
+    baselines: list[Baseline] = []
     faults: list[Fault] = []
     try:
         text = data.decode("utf-8-sig")
@@ -70,6 +73,8 @@ def parse_file(data: bytes, file: Path, placeholders: Mapping[str, Sequence[str]
                 given = _construct(loader, node)
                 if kind == "correlation":
                     correlations.append(_correlation(given, place))
+                elif kind == "baseline":
+                    baselines.append(_baseline(given, place))
                 elif kind == "filter":
                     filters.append(_filter(given, placeholders, place))
                 else:
@@ -86,13 +91,15 @@ def parse_file(data: bytes, file: Path, placeholders: Mapping[str, Sequence[str]
         faults.append(Fault(file, line, f"not valid YAML: {error.problem}"))
     except (yaml.YAMLError, UnicodeDecodeError) as error:
         faults.append(Fault(file, 1, f"not valid YAML: {error}"))
-    return RuleFile(tuple(rules), tuple(correlations), tuple(filters), tuple(faults))
+    return RuleFile(tuple(rules), tuple(correlations), tuple(filters), tuple(baselines), tuple(faults))
 
 
 def _kind(node: yaml.Node) -> str:
     keys = {key.value for key, _ in node.value} if isinstance(node, yaml.MappingNode) else set()
     if "correlation" in keys:
         return "correlation"
+    if "baseline" in keys:
+        return "baseline"
     return "filter" if "filter" in keys and "detection" not in keys else "rule"
 
 
@@ -176,6 +183,20 @@ def _rule(rule: Mapping[str, Any], placeholders: Mapping[str, Sequence[str]], pl
 
 def _correlation(rule: Mapping[str, Any], place: _Place) -> Correlation:
     return Correlation(**_about(rule), **parse_correlation(rule.get("correlation")), **place.members())
+
+
+def _baseline(rule: Mapping[str, Any], place: _Place) -> Baseline:
+    about = _about({key: value for key, value in rule.items() if key != "tests"})
+    del about["tests"]
+    try:
+        check(rule["baseline"])
+        tests = tuple(SeriesTest.model_validate(entry) for entry in rule.get("tests") or ())
+    except ValidationError as error:
+        raise _Invalid("a test has a name, match: true or false, and a series", "tests") from error
+    except ValueError as error:
+        raise _Invalid(str(error), "baseline") from error
+    series = tuple(test.model_dump() for test in tests)
+    return Baseline(**about, asks=rule["baseline"], series=series, **place.members())
 
 
 def _filter(rule: Mapping[str, Any], placeholders: Mapping[str, Sequence[str]], place: _Place) -> Filter:
