@@ -285,7 +285,7 @@ def configuration_page() -> str:
         "A secret is named by one of:",
         _keys(Secret),
     ]
-    for name, model in (("commit", Commit), ("silence", Silence), ("drop", Drop)):
+    for name, model in (("commit", Commit), ("baselines", Baselines), ("silence", Silence), ("drop", Drop)):
         parts += [f"## {name}", (model.__doc__ or "").strip(), _keys(model)]
     parts += ["## collect", "By name, a collector; each has `type`, and `enabled: false` where it is not to run."]
     for name, kind in types().items():

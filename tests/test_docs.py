@@ -188,6 +188,7 @@ def test_the_correlation_and_the_filter_of_the_guide_find_their_rules(tmp_path: 
     (tmp_path / "more.yml").write_text("---\n".join(examples))
     shipped, more = load_rules([hooks.SHIPPED_RULES]), load_rules([hooks.SHIPPED_RULES, tmp_path])
     assert not more.faults
+    assert len(more.baselines) == len(shipped.baselines) + 1
     assert len(more.correlations) == len(shipped.correlations) + 1
     changed = [rule.name for rule, old in zip(more.rules, shipped.rules, strict=True) if rule != old]
     assert changed == ["permission_denied"]
