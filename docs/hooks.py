@@ -30,7 +30,7 @@ from trailkeep.alert.when import Times
 from trailkeep.aws import AwsAccount
 from trailkeep.cli.main import build
 from trailkeep.cli.setup import SHIPPED_RULES
-from trailkeep.collect.config import CollectConfig, Commit, Silence, types
+from trailkeep.collect.config import Baselines, CollectConfig, Commit, Silence, types
 from trailkeep.core.columns import BOOKKEEPING, MAPPED, SIGHTINGS, Column
 from trailkeep.core.drop import Drop
 from trailkeep.core.levels import LEVELS
