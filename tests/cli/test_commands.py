@@ -15,6 +15,7 @@ import typer
 from tests.conftest import Program
 from tests.content.ocsf_schema import faults
 from trailkeep.cli.main import build
+from trailkeep.cli.setup import SHIPPED_RULES
 from trailkeep.core.ocsf import CLASSES
 
 
@@ -42,6 +43,10 @@ ROWS = {
     ("alerts", "outbox"): ["--home", "LAKE"],
     ("quarantine", "list"): ["--home", "LAKE"],
     ("rules", "list"): [],
+    ("rules", "coverage"): [],
+    ("rules", "hits"): ["--since", "2020-01-01", "--home", "LAKE"],
+    ("rules", "replay"): ["trail_stopped", "--since", "2020-01-01", "--home", "LAKE"],
+    ("rules", "diff"): ["shipped", "OWN RULES", "--since", "2020-01-01", "--home", "LAKE"],
     ("sources", "list"): [],
 }
 
@@ -64,7 +69,7 @@ def test_all_that_print_rows_are_tried_here() -> None:
 
 @pytest.mark.parametrize("path", ROWS, ids=" ".join)
 def test_every_format(path: tuple[str, ...], trailkeep: Program, lake: Path, logs: Path, config: Path) -> None:
-    places = {"LAKE": str(lake), "LOGS": str(logs), "CONFIG": str(config)}
+    places = {"LAKE": str(lake), "LOGS": str(logs), "CONFIG": str(config), "OWN RULES": str(OWN_RULES)}
     arguments = [places.get(word, word) for word in ROWS[path]]
     printed = {}
     for format in ("table", "json", "jsonl", "csv"):
@@ -84,6 +89,7 @@ def test_every_format(path: tuple[str, ...], trailkeep: Program, lake: Path, log
     assert "table, json, jsonl, csv" in wrong.err
 
 
+OWN_RULES = SHIPPED_RULES / "trailkeep"
 NO_LAKE = "no lake here; make one with `trailkeep ingest PATH --home"
 
 
@@ -98,7 +104,13 @@ def test_no_lake_is_said_and_none_is_made(
     if path in (("ingest",), ("demo",)):
         return  # these make one
     needed = {"alert": ["1"], "query": ["x"], "statement": ["SELECT 1"], "config": ["--config", str(config)]}
-    needed |= {"channel": ["log"]}
+    needed |= {
+        "channel": ["log"],
+        "old": ["shipped"],
+        "new": [str(OWN_RULES)],
+        "rule": ["trail_stopped"],
+        "event": ["x"],
+    }
     arguments = [word for p in COMMANDS[path].params for word in needed.get(p.name, [])]
     if path == ("alerts", "close"):
         arguments += ["--why", "x"]
