@@ -167,7 +167,8 @@ def test_a_migrated_state_has_the_same_table(tmp_path: Path) -> None:
     path = tmp_path / "old.db"
     engine = open_database(sqlite_url(path))
     with engine.begin() as connection:
-        connection.execute(text("DROP TABLE correlated"))
+        for name in ("correlated", "observations"):  # made since
+            connection.execute(text(f"DROP TABLE {name}"))
         connection.execute(text("UPDATE alembic_version SET version_num = '0004'"))
     engine.dispose()
     migrated = inspect(open_database(sqlite_url(path)))
