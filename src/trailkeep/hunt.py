@@ -9,6 +9,7 @@ import msgspec
 import pyarrow as pa
 
 from trailkeep.collect.files import LogFile, fetch, split
+from trailkeep.core.columns import natives_in
 from trailkeep.detect.correlate import Given, correlate_once
 from trailkeep.detect.match import Matcher
 from trailkeep.detect.rule import Correlation
@@ -115,7 +116,7 @@ class Hunter:
 
     def match(self, source: str, events: pa.Table) -> tuple[list[dict[str, Any]], list[Given]]:
         """Each match on mapped events, as `hunt` prints it, and as correlations see it; object ids as files."""
-        natives = {name.removeprefix("$") for name in events.column_names if name.startswith("$")}
+        natives = natives_in(events.column_names)
         matches = self._matcher.match(self._connection, events, source, natives)
         if not len(matches):
             return [], []

@@ -13,6 +13,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from trailkeep.collect.files import LogFile, fetch
+from trailkeep.core.columns import natives_in
 from trailkeep.core.drop import Drop
 from trailkeep.core.memory import expect_large_buffers, give_back
 from trailkeep.detect.match import Matcher
@@ -96,7 +97,7 @@ class Worker:
     def detect(self, source: str, events: pa.Table) -> pa.Table | None:
         """The signals that the rules raise on mapped events, as rows of the events table; None if there are none."""
         matcher = self.settings.matcher
-        natives = {name.removeprefix("$") for name in events.column_names if name.startswith("$")}
+        natives = natives_in(events.column_names)
         matches = matcher.match(self.connection, events, source, natives)
         if not len(matches):
             return None

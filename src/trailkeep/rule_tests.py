@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import pyarrow as pa
 
 from trailkeep.baselines import passes
+from trailkeep.core.columns import natives_in
 from trailkeep.core.source import Source
 from trailkeep.detect.baseline import SeriesTest
 from trailkeep.detect.correlate import Given, correlate_once, given_of
@@ -114,7 +115,7 @@ def _see(matcher: Matcher, cases: Sequence[_Case]) -> _Seen:
 
 
 def _signals(matcher: Matcher, connection: Connection, events: pa.Table, source: Source) -> Iterator[pa.Table]:
-    natives = {name.removeprefix("$") for name in events.column_names if name.startswith("$")}
+    natives = natives_in(events.column_names)
     matches = matcher.match(connection, events, source.name, natives)
     if len(matches):
         values = matcher.values(connection, events, matches, source.name)

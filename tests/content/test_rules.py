@@ -10,6 +10,7 @@ import pyarrow as pa
 import pytest
 import yaml
 
+from trailkeep.core.columns import natives_in
 from trailkeep.core.source import load_sources
 from trailkeep.detect.correlations import silent
 from trailkeep.detect.match import Matcher
@@ -21,7 +22,7 @@ from trailkeep.rule_tests import Result, run_tests
 
 FOLDER = Path(__file__).parents[2] / "src/trailkeep/rules"
 PACK = load_rules([FOLDER])
-ALL: tuple[Rule | Correlation, ...] = (*PACK.rules, *PACK.correlations)
+ALL = PACK.met_by_events
 LEVELS = {"informational", "low", "medium", "high", "critical"}
 IDS = ("eventID", "auditID", "uuid", "id")
 TACTICS = {
@@ -207,7 +208,7 @@ def test_no_call_raises_more_than_two_alerts() -> None:
     ]
     connection = connect()
     mapped = Mapper(connection).map(source, pa.Table.from_pylist(hits, schema=RAW))
-    natives = {name.removeprefix("$") for name in mapped.events.column_names if name.startswith("$")}
+    natives = natives_in(mapped.events.column_names)
     connection.register("batch", mapped.events)
     matches = Matcher(rules, {source.name: source}).match(connection, "batch", source.name, natives)
     told = Counter(matches["object_id"].to_pylist())

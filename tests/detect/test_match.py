@@ -217,6 +217,13 @@ def test_events_without_native_columns_are_matched_from_raw_data() -> None:
     assert len(matcher.match(con, bare, "aws_cloudtrail", [])) == 1
 
 
+def test_names_that_differ_only_in_case_are_fields_of_their_own() -> None:
+    small, large = (rule({"s": {name: "x"}, "condition": "s"}) for name in ("extraField", "ExtraField"))
+    both = rule({"s": {"extraField": "x", "ExtraField": "y"}, "condition": "s"})
+    records = [{"extraField": "x"}, {"ExtraField": "x"}, {"extraField": "x", "ExtraField": "y"}]
+    assert matched([small, large, both], records) == {(0, 0), (1, 1), (0, 2), (2, 2)}
+
+
 def test_fields_of_delimited_sources() -> None:
     logsource = SOURCES["aws_vpc_flow"].logsource
     header = "version account-id interface-id srcaddr dstaddr srcport dstport protocol packets bytes start end"

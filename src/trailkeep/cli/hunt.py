@@ -61,7 +61,7 @@ def hunt(
     if format != "jsonl":
         write_rows(pa.Table.from_pylist(total.matches, schema=MATCHES), format, sys.stdout)
     print(
-        f"{counted(total.events, 'event')} in {counted(len(files), 'file')}, {counted(len(pack.every), 'rule')}",
+        f"{counted(total.events, 'event')} in {counted(len(files), 'file')}, {counted(len(pack.met_by_events), 'rule')}",
         file=sys.stderr,
     )
     reached = fail_on is not None and any(LEVELS.index(level) >= LEVELS.index(fail_on) for level in levels)

@@ -5,6 +5,8 @@ columns get statistics in every engine. Columns are only added, at the end, neve
 Iceberg gives each its field id when the table first learns of it.
 """
 
+import re
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 
@@ -137,3 +139,16 @@ SIGHTINGS = _columns(
     ("count", "BIGINT", "count"),
     ("file", T, "file"),
 )
+
+
+def native_column(name: str) -> str:
+    """The column of a top-level field of the record while a batch is in memory: `$request^Parameters`.
+
+    The mark keeps names apart that differ only in case, which engines do not.
+    """
+    return "$" + re.sub(r"[A-Z^]", r"^\g<0>", name)
+
+
+def natives_in(columns: Iterable[str]) -> set[str]:
+    """The fields that have such a column among `columns`."""
+    return {re.sub(r"\^(.)", r"\1", name[1:]) for name in columns if name.startswith("$")}

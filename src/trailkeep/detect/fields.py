@@ -1,13 +1,13 @@
 """A field's native name and a source in; where its value is found, and rules as SQL over that, out.
 
-A relation to be searched has the stored columns (core/columns.py), and a column "$<top>" for each top-level
+A relation to be searched has the stored columns (core/columns.py), and a column native_column(top) for each top-level
 native field it keeps: its JSON text, or the bare text where the source is delimited. Others come from raw_data.
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from trailkeep.core.columns import BY_NAME
+from trailkeep.core.columns import BY_NAME, native_column
 from trailkeep.core.source import Source
 from trailkeep.detect.tree import OTHER, TEXT, And, Node, Not, Null, Or, Pair, Test
 
@@ -76,7 +76,7 @@ def pair(node: Pair, source: Source) -> Field:
 
 def column_name(top: str) -> str:
     """The name of the column of a top-level native field, or of the record itself."""
-    return RAW if top == RAW else f"${top}"
+    return RAW if top == RAW else native_column(top)
 
 
 def native(top: str) -> str:

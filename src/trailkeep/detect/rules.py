@@ -40,6 +40,11 @@ class RulePack:
     faults: tuple[Fault, ...] = ()
 
     @property
+    def met_by_events(self) -> tuple[Rule | Correlation, ...]:
+        """Those that are about events as they come; baselines look at what is stored."""
+        return (*self.rules, *self.correlations)
+
+    @property
     def every(self) -> tuple[AnyRule, ...]:
         """All that people would call a rule."""
         return (*self.rules, *self.correlations, *self.baselines)

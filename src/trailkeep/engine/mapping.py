@@ -15,7 +15,7 @@ from typing import Any
 import sqlglot
 from sqlglot import exp
 
-from trailkeep.core.columns import MAPPED
+from trailkeep.core.columns import MAPPED, native_column
 from trailkeep.core.ocsf import CLASSES, LISTED, VERSION
 from trailkeep.core.source import Source
 
@@ -37,7 +37,7 @@ def stored_select(source: Source, relation: str, wanted: Collection[str] | None 
         for column in MAPPED
         if column.path in outputs or column.path in ("source", "metadata.uid")
     ]
-    columns += [exp.alias_(_sql(_json_text(source, name)), f"${name}", quoted=True) for name in source.natives]
+    columns += [exp.alias_(_sql(_json_text(source, name)), native_column(name), quoted=True) for name in source.natives]
     columns.append(exp.alias_(outputs.get("entity_texts", _sql("[]::VARCHAR[]")).copy(), "entity_texts"))
     kept = columns if wanted is None else [column for column in columns if column.alias in wanted]
     select.set("expressions", [*kept, exp.alias_(_rejection(outputs), "reject")])

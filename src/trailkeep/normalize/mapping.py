@@ -41,7 +41,7 @@ class Mapped:
     rejected: pa.Table
 
 
-COMPILER = 2
+COMPILER = 3
 """Raised whenever the same source yields another statement."""
 
 
