@@ -32,33 +32,25 @@ KINDS: list[dict[str, Any]] = [
 
 def correlations() -> list[Correlation]:
     """50, ten of each kind."""
+    about: dict[str, Any] = {
+        "name": "",
+        "level": "medium",
+        "description": "",
+        "tags": (),
+        "falsepositives": (),
+        "runbook": "",
+    }
+    place: dict[str, Any] = {"alert": True, "content_hash": "0" * 64, "path": Path("bench.yml"), "line": 1, "tests": ()}
     return [
         Correlation(
-            **{
-                "id": f"c{number}",
-                "name": "",
-                "title": f"Correlation {number}",
-                "level": "medium",
-                "description": "",
-                "tags": (),
-                "falsepositives": (),
-                "runbook": "",
-                "alert": True,
-                "rules": (f"r{number}", f"r{number + RULES // 2}"),
-                "group_by": ("user",),
-                "timespan": 300,
-                "bounds": (),
-                "fields": (),
-                "percentile": None,
-                "condition": (),
-                "aliases": {},
-                "generate": False,
-                "tests": (),
-                "content_hash": "0" * 64,
-                "path": Path("bench.yml"),
-                "line": 1,
-                **KINDS[number % len(KINDS)],
-            }
+            id=f"c{number}",
+            title=f"Correlation {number}",
+            rules=(f"r{number}", f"r{number + RULES // 2}"),
+            group_by=("user",),
+            timespan=300,
+            **about,
+            **place,
+            **KINDS[number % len(KINDS)],
         )
         for number in range(RULES // 2)
     ]

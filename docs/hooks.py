@@ -212,13 +212,8 @@ def _place(rule: AnyRule) -> str:
 
 
 def _kind(rule: AnyRule) -> str:
-    if isinstance(rule, Baseline):
-        return f"baseline: {rule.asks['method']['type'].replace('_', ' ')}"
-    return rule.kind.replace("_", " ") if isinstance(rule, Correlation) else "single event"
-
-
-def _tests(rule: Rule | Correlation) -> list[tuple[str, bool]]:
-    return [(test.name, test.match) for test in rule.tests]
+    words = rule.method.replace("_", " ")
+    return f"baseline: {words}" if isinstance(rule, Baseline) else words
 
 
 def _rule_page(rule: AnyRule, titles: dict[str, str]) -> str:
@@ -226,13 +221,12 @@ def _rule_page(rule: AnyRule, titles: dict[str, str]) -> str:
     facts += [("Tags", ", ".join(map(_code, rule.tags))), ("Can be harmless", "<br>".join(rule.falsepositives))]
     if isinstance(rule, Correlation):
         facts.append(("Signals of", "<br>".join(titles[each].replace("../../../", "../../") for each in rule.rules)))
-    elif not isinstance(rule, Baseline):
+    elif isinstance(rule, Rule):
         facts.append(("Log source", ", ".join(f"{key}: {value}" for key, value in rule.logsource.items())))
     facts.append(("File", _code(f"{_place(rule)}.yml")))
     document = rule.path.read_text(encoding="utf-8")
     asked = re.search(r"^(?:detection|correlation|baseline):\n(?:[ \n].*\n?)*", document, re.MULTILINE)
-    told = [(each["name"], each["match"]) for each in rule.series] if isinstance(rule, Baseline) else _tests(rule)
-    tests = [(name, "matches" if match else "does not match") for name, match in told]
+    tests = [(name, "matches" if match else "does not match") for name, match in rule.told_tests]
     return "\n\n".join(
         [
             f"# {rule.title}",

@@ -21,6 +21,7 @@ from trailkeep.collect.feed import Delivery, Fate
 from trailkeep.collect.files import LogFile
 from trailkeep.collect.spool import Origin, Spool
 from trailkeep.collection import Collection
+from trailkeep.detect.rules import load_rules
 from trailkeep.lake.home import Home, create_home
 from trailkeep.lake.progress import KeptProgress, Position
 from trailkeep.pipeline import Outcome, Worker, settings_of
@@ -218,6 +219,19 @@ def test_a_stop_ends_a_commit_that_waits(home: Home, tmp_path: Path, monkeypatch
     assert not thread.is_alive()
     assert files.fates == {"a": "failed"}
     assert KeptProgress(home.state).positions("f") == {}
+
+
+def test_detectors_look_at_the_end_of_a_run_with_once(home: Home, tmp_path: Path) -> None:
+    asks = "baseline: {by: [principal], warm_up: 1d, method: {type: first_seen, value: region}}"
+    (tmp_path / "d.yml").write_text(f"title: New\nid: new\n{asks}\n")
+    matcher = setup.matcher_of(load_rules([tmp_path / "d.yml"]), dict(READING.sources))
+    files = Files(type="files", files=written(tmp_path / "x", a=document(*good(2))))
+    config = CollectConfig(commit=Commit(seconds=0.3), collect={"f": files})
+    said: list[str] = []
+    Collection(settings_of(home, READING, matcher), config, once=True, say=said.append).run()
+    (key,) = KeptProgress(home.state).positions("baselines")
+    assert key.startswith("new@")
+    assert said == []
 
 
 def test_what_a_receiver_acknowledged_is_stored_whoever_runs_now(home: Home, tmp_path: Path) -> None:

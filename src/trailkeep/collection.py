@@ -151,6 +151,8 @@ class Collection:
                     if time.monotonic() - told > _HEALTH_EVERY:
                         self._tell_health()
                         told = time.monotonic()
+                if self._once:
+                    self._detectors.now()
             finally:
                 self.stop.set()
                 self._feed.close()

@@ -8,7 +8,7 @@ from pathlib import Path
 from trailkeep.core.errors import Fault
 from trailkeep.core.source import Source
 from trailkeep.detect.correlations import silent
-from trailkeep.detect.rule import AnyRule, Baseline, Rule
+from trailkeep.detect.rule import AnyRule, Rule
 from trailkeep.detect.rules import RulePack
 from trailkeep.detect.tree import Not, Null, Or, Pair, Test, leaves
 from trailkeep.detect.witness import witness
@@ -31,7 +31,7 @@ def lint(pack: RulePack, sources: Collection[Source]) -> Iterator[Fault]:
 def _about(one: AnyRule, titles: Counter[str]) -> Iterator[str]:
     if titles[one.title] > 1:
         yield f"its title {one.title!r} is that of another rule, too"
-    told = {test["match"] for test in one.series} if isinstance(one, Baseline) else {test.match for test in one.tests}
+    told = {match for _, match in one.told_tests}
     if not told:
         yield "has no tests: nobody knows whether it matches anything"
     elif True not in told:

@@ -16,7 +16,7 @@ from trailkeep.baselines import find, record, window_of
 from trailkeep.core.columns import SIGNAL_SOURCE
 from trailkeep.core.source import Source
 from trailkeep.detect.match import BATCH_ROWS, Matcher
-from trailkeep.detect.signals import make_signals
+from trailkeep.detect.signals import COPIED, make_signals
 from trailkeep.engine.duckdb import Connection, connect
 from trailkeep.engine.reading import fetch, iceberg_table
 from trailkeep.judge import judge
@@ -26,22 +26,7 @@ from trailkeep.store.database import reading, utc
 from trailkeep.store.tables import alert_events, alerts, metadata
 
 # What signals have of their events, and what finds those again.
-_FACTS = (
-    "time",
-    "source",
-    "account_uid",
-    "region",
-    "service",
-    "event_name",
-    "principal",
-    "src_ip",
-    "access_key",
-    "event_uid",
-    "object_id",
-    "record_no",
-    "raw_format",
-    "raw_data",
-)
+_FACTS = (*COPIED, "source", "event_uid", "raw_format")
 
 
 @dataclass(frozen=True)
@@ -81,7 +66,7 @@ def _signals(
 ) -> Iterator[tuple[int, list[pa.Table]]]:
     """Batch by batch, how many events were read and the signals on them."""
     columns = dict.fromkeys((*_FACTS, *(name for name in matcher.columns(source.name) if not name.startswith("$"))))
-    columns.pop("raw_data")
+    columns.pop("raw_data", None)
     conditions: list[exp.Expr] = [
         exp.column("source").eq(exp.Literal.string(source.name)),
         exp.column("time") >= _moment(since),

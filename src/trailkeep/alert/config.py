@@ -1,18 +1,15 @@
 """The part `alerts:` of trailkeep.yaml: who is told of which alerts, when, how, and what happens if nobody looks."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from fnmatch import fnmatchcase
-from importlib import import_module
-from pkgutil import iter_modules
-from typing import Annotated, Any, Literal, Union, get_origin
+from typing import Any, Literal
 
 from pydantic import (
     BaseModel,
     ConfigDict,
     Field,
-    StringConstraints,
     ValidationInfo,
     create_model,
     field_validator,
@@ -22,6 +19,7 @@ from pydantic import (
 from trailkeep.alert.channels.channel import Channel
 from trailkeep.alert.when import Span, Times
 from trailkeep.core.levels import LEVELS
+from trailkeep.core.located import any_by_name, types_in
 
 Level = Literal["informational", "low", "medium", "high", "critical"]
 
@@ -210,26 +208,13 @@ def at_least(level: str, least: str) -> bool:
 
 def alerts_model() -> type[AlertsConfig]:
     """AlertsConfig with every type of channel there is."""
-    name = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][\w.-]{0,63}$")]
-    each: Any = Annotated[Union[tuple(channel_types().values())], Field(discriminator="type")]  # noqa: UP007 built at run time
-    channels: Any = (dict[name, each], Field(default_factory=dict))
+    channels: Any = (any_by_name(channel_types()), Field(default_factory=dict))
     return create_model("AlertsConfig", __base__=AlertsConfig, channels=channels)
 
 
 def channel_types() -> dict[str, type[Channel]]:
-    """Type -> configuration of every channel there is, found by location."""
-    package = import_module("trailkeep.alert.channels")
-    for module in iter_modules(package.__path__, "trailkeep.alert.channels."):
-        import_module(module.name)
-    return {str(kind.model_fields["type"].annotation.__args__[0]): kind for kind in _kinds(Channel)}  # type: ignore[union-attr]
-
-
-def _kinds(kind: type[Channel]) -> Iterator[type[Channel]]:
-    """The subclasses that name a type."""
-    for inner in sorted(kind.__subclasses__(), key=lambda each: each.__name__):
-        if get_origin(inner.model_fields["type"].annotation) is Literal:
-            yield inner
-        yield from _kinds(inner)
+    """Type -> configuration of every channel there is."""
+    return types_in("trailkeep.alert.channels", Channel)
 
 
 def _any_like(values: Iterable[str], patterns: Iterable[str]) -> bool:

@@ -60,9 +60,7 @@ def hunt(
             print(f"{key}: {reason}", file=sys.stderr)
     if format != "jsonl":
         write_rows(pa.Table.from_pylist(total.matches, schema=MATCHES), format, sys.stdout)
-    print(
-        f"{counted(total.events, 'event')} in {counted(len(files), 'file')}, {counted(len(pack.met_by_events), 'rule')}",
-        file=sys.stderr,
-    )
+    rule_count = counted(len(pack.met_by_events), "rule")
+    print(f"{counted(total.events, 'event')} in {counted(len(files), 'file')}, {rule_count}", file=sys.stderr)
     reached = fail_on is not None and any(LEVELS.index(level) >= LEVELS.index(fail_on) for level in levels)
     raise typer.Exit(1 if total.unread or reached else 0)

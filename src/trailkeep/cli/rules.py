@@ -11,7 +11,6 @@ import typer
 from trailkeep.cli import rules_history, setup
 from trailkeep.cli.options import FormatOption, RulesOption, SourcesOption
 from trailkeep.cli.output import write_rows
-from trailkeep.detect.rule import AnyRule, Baseline, Correlation
 
 app = typer.Typer(help="Detection rules.", no_args_is_help=True, rich_markup_mode=None)
 for command in (rules_history.replay, rules_history.diff, rules_history.hits, rules_history.explain):
@@ -28,11 +27,7 @@ def list_rules(rules: RulesOption = None, format: FormatOption = "table") -> Non
     rows = [
         {
             "level": rule.level,
-            "kind": rule.kind
-            if isinstance(rule, Correlation)
-            else "baseline"
-            if isinstance(rule, Baseline)
-            else "rule",
+            "kind": rule.method,
             "title": rule.title,
             "tags": " ".join(rule.tags),
             "id": rule.id,
@@ -42,12 +37,6 @@ def list_rules(rules: RulesOption = None, format: FormatOption = "table") -> Non
     ]
     write_rows(pa.Table.from_pylist(rows), format, sys.stdout)
     raise typer.Exit(1 if pack.faults else 0)
-
-
-def _kind(rule: AnyRule) -> str:
-    if isinstance(rule, Baseline):
-        return str(rule.asks["method"]["type"])
-    return rule.kind if isinstance(rule, Correlation) else "event"
 
 
 @app.command()
@@ -65,7 +54,7 @@ def test(rules: RulesOption = None, sources: SourcesOption = None) -> None:
         if result.failure:
             print(f"{result.rule.path}:{result.rule.line}: {result.test}: {result.failure}", file=sys.stderr)
     failed = sum(bool(result.failure) for result in results)
-    untested = [rule for rule in pack.every if not (rule.series if isinstance(rule, Baseline) else rule.tests)]
+    untested = [rule for rule in pack.every if not rule.told_tests]
     for rule in untested:
         print(f"{rule.path}:{rule.line}: {rule.title}: has no tests", file=sys.stderr)
     print(f"{len(pack.every)} rules, {len(results)} tests: {len(results) - failed} passed, {failed} failed")

@@ -17,7 +17,7 @@ from trailkeep.cli.output import counted, write_rows
 from trailkeep.core.errors import UsageError
 from trailkeep.core.source import Source
 from trailkeep.core.timespan import parse_moment
-from trailkeep.detect.rule import AnyRule, Baseline, Correlation
+from trailkeep.detect.rule import AnyRule, Baseline, Correlation, Rule
 from trailkeep.detect.rules import RulePack
 from trailkeep.lake.home import open_home
 
@@ -208,7 +208,7 @@ def explain(
             print("\n".join(f"--   {titles[each]} ({each})" for each in one.rules))
             continue
         for source in known.values():
-            if one.applies_to(source.logsource):
+            if isinstance(one, Rule) and one.applies_to(source.logsource):
                 print(f"\n-- {source.name}\n{compiled(one, source)}")
 
 
@@ -229,10 +229,10 @@ def _tell_why(found: Sequence[AnyRule], event: str, known: Mapping[str, Source],
             print("  looks at many events together: `trailkeep rules replay` tells what it sees")
         elif isinstance(one, Correlation):
             print("  is about signals of other rules: explain those")
-        elif name not in known or not one.applies_to(known[name].logsource):
+        elif isinstance(one, Rule) and not (name in known and one.applies_to(known[name].logsource)):
             wanted = ", ".join(f"{key}: {value}" for key, value in one.logsource.items())
             print(f"  is for logs of {wanted}; the event is of {name}")
-        else:
+        elif isinstance(one, Rule):
             for reason in why(connect(), one, rows.slice(0, 1), known[name]):
                 has = "" if reason.has is None else f"  -- has {reason.has}"
                 print(f"  {'yes' if reason.holds else 'no':<4}{'  ' * reason.depth}{reason.asks}{has}")

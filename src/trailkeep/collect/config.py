@@ -1,16 +1,14 @@
 """The part of trailkeep.yaml that says what to collect: found by type, one module a collector."""
 
-from collections.abc import Iterator
-from importlib import import_module
 from pathlib import Path
-from pkgutil import iter_modules
-from typing import Annotated, Any, Literal, Union, get_origin
+from typing import Any
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from trailkeep.aws import AwsAccount
 from trailkeep.collect.collector import CollectorConfig
 from trailkeep.core.drop import Drop
+from trailkeep.core.located import any_by_name, types_in
 
 
 class Commit(BaseModel):
@@ -79,22 +77,9 @@ class CollectConfig(BaseModel):
 
 def collect_fields(required: bool = True) -> Any:
     """The field `collect` with every type of collector there is. `required`: whether one must be named."""
-    name = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][\w.-]{0,63}$")]
-    each: Any = Annotated[Union[tuple(types().values())], Field(discriminator="type")]  # noqa: UP007 built at run time
-    return (dict[name, each], Field(min_length=1) if required else Field(default_factory=dict))
+    return (any_by_name(types()), Field(min_length=1) if required else Field(default_factory=dict))
 
 
 def types() -> dict[str, type[CollectorConfig]]:
-    """Type -> configuration of every collector there is, found by location."""
-    package = import_module("trailkeep.collect")
-    for module in iter_modules(package.__path__, "trailkeep.collect."):
-        import_module(module.name)
-    return {str(kind.model_fields["type"].annotation.__args__[0]): kind for kind in _kinds(CollectorConfig)}  # type: ignore[union-attr]
-
-
-def _kinds(kind: type[CollectorConfig]) -> Iterator[type[CollectorConfig]]:
-    """The subclasses that name a type."""
-    for inner in sorted(kind.__subclasses__(), key=lambda each: each.__name__):
-        if get_origin(inner.model_fields["type"].annotation) is Literal:
-            yield inner
-        yield from _kinds(inner)
+    """Type -> configuration of every collector there is."""
+    return types_in("trailkeep.collect", CollectorConfig)

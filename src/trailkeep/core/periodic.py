@@ -20,10 +20,11 @@ class Periodic:
         """Begin a round, if it is time and none goes on."""
         if time.monotonic() >= self._due and not (self._thread and self._thread.is_alive()):
             self._due = time.monotonic() + self._every
-            self._thread = threading.Thread(target=self._round, name=self._name, daemon=True)
+            self._thread = threading.Thread(target=self.now, name=self._name, daemon=True)
             self._thread.start()
 
-    def _round(self) -> None:
+    def now(self) -> None:
+        """One round, here and now."""
         try:
             self._work()
         except Exception as error:  # noqa: BLE001 the next round comes soon; that this one failed is told

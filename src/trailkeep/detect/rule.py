@@ -1,7 +1,7 @@
 """What files of Sigma hold, as data: rules, correlations of rules, and filters of rules."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
@@ -18,8 +18,8 @@ class RuleTest:
 
 
 @dataclass(frozen=True)
-class Rule:
-    """A Sigma rule: what people read about it, where it applies, and the tree of its tests."""
+class AnyRule:
+    """What people would call a rule: who it is, what they read about it, and where it stands."""
 
     id: str
     name: str
@@ -32,14 +32,44 @@ class Rule:
     runbook: str
     alert: bool
     """Whether its signals may make alerts; they are recorded anyway."""
+    content_hash: str
+    path: Path
+    line: int
+
+    @property
+    def method(self) -> str:
+        """How it finds what it finds: `event`, or what its correlation or baseline is called."""
+        raise NotImplementedError
+
+    @property
+    def told_tests(self) -> tuple[tuple[str, bool], ...]:
+        """Names of its inline tests, and whether it must match."""
+        raise NotImplementedError
+
+
+@dataclass(frozen=True)
+class _OfEvents(AnyRule):
+    """What has records of events as tests."""
+
+    tests: tuple[RuleTest, ...]
+
+    @property
+    def told_tests(self) -> tuple[tuple[str, bool], ...]:
+        return tuple((test.name, test.match) for test in self.tests)
+
+
+@dataclass(frozen=True)
+class Rule(_OfEvents):
+    """A Sigma rule: where it applies, and the tree of its tests."""
+
     window: int
     """Seconds within which signals of this rule about one principal belong to one alert."""
     logsource: dict[str, str]
     detection: Node
-    tests: tuple[RuleTest, ...]
-    content_hash: str
-    path: Path
-    line: int
+
+    @property
+    def method(self) -> str:
+        return "event"
 
     def applies_to(self, logsource: Mapping[str, str]) -> bool:
         """Whether every part of the rule's logsource is the same in that of a source."""
@@ -60,39 +90,30 @@ NUMERIC = ("value_sum", "value_avg", "value_percentile", "value_median")
 
 
 @dataclass(frozen=True)
-class Correlation:
+class Correlation(_OfEvents):
     """Signals of some rules within a span of event time, together."""
 
-    id: str
-    name: str
-    title: str
-    level: str
-    description: str
-    tags: tuple[str, ...]
-    falsepositives: tuple[str, ...]
-    runbook: str
-    alert: bool
     kind: Kind
     rules: tuple[str, ...]
     """Ids of rules and correlations, in their order; before `resolved`, as the file refers to them."""
-    group_by: tuple[str, ...]
     timespan: int
     """seconds"""
-    bounds: tuple[tuple[str, float], ...]
+    group_by: tuple[str, ...] = ()
+    bounds: tuple[tuple[str, float], ...] = ()
     """(operator, number): all must hold, of what is counted or computed; none where all rules must have signals"""
-    fields: tuple[str, ...]
+    fields: tuple[str, ...] = ()
     """whose values are counted or computed with"""
-    percentile: float | None
-    condition: tuple[str, ...]
+    percentile: float | None = None
+    condition: tuple[str, ...] = ()
     """of an extended temporal kind, in postfix order: "=" and a rule, "and", "or", "not" """
-    aliases: dict[str, dict[str, str]]
+    aliases: dict[str, dict[str, str]] = field(default_factory=dict)
     """alias -> rule -> field"""
-    generate: bool
+    generate: bool = False
     """whether the rules make alerts of their own, too"""
-    tests: tuple[RuleTest, ...]
-    content_hash: str
-    path: Path
-    line: int
+
+    @property
+    def method(self) -> str:
+        return self.kind
 
     def field_of(self, name: str, rule: str) -> str:
         """What `name` of group_by or fields is called in the events of `rule`."""
@@ -100,24 +121,20 @@ class Correlation:
 
 
 @dataclass(frozen=True)
-class Baseline:
+class Baseline(AnyRule):
     """A detector of what is unusual: `asks` and `series` are for detect/baseline.py to read."""
 
-    id: str
-    name: str
-    title: str
-    level: str
-    description: str
-    tags: tuple[str, ...]
-    falsepositives: tuple[str, ...]
-    runbook: str
-    alert: bool
     asks: dict[str, Any]
     series: tuple[dict[str, Any], ...]
     """its inline tests"""
-    content_hash: str
-    path: Path
-    line: int
+
+    @property
+    def method(self) -> str:
+        return str(self.asks["method"]["type"])
+
+    @property
+    def told_tests(self) -> tuple[tuple[str, bool], ...]:
+        return tuple((test["name"], test["match"]) for test in self.series)
 
 
 @dataclass(frozen=True)
@@ -140,7 +157,3 @@ class Filter:
             return False
         same = {key: value.lower() for key, value in rule.logsource.items()}
         return all(same.get(key) == value.lower() for key, value in self.logsource.items())
-
-
-AnyRule = Rule | Correlation | Baseline
-"""All that people would call a rule."""

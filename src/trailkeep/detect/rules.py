@@ -14,8 +14,8 @@ from trailkeep.core.errors import Fault
 from trailkeep.detect.correlations import filtered, resolve
 from trailkeep.detect.rule import AnyRule, Baseline, Correlation, Filter, Rule
 
-_One = TypeVar("_One", Rule, Correlation, Baseline)
-COMPILER = 5
+_One = TypeVar("_One", bound=AnyRule)
+COMPILER = 6
 """Raised whenever the same rule text yields another tree."""
 
 

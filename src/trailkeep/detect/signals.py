@@ -14,7 +14,7 @@ from trailkeep.core.levels import severity_of
 from trailkeep.detect.rule import Rule
 
 # What a signal has of its event, under the same name; `event_uid` is its own.
-_COPIED = (
+COPIED = (
     "time",
     "account_uid",
     "region",
@@ -40,7 +40,7 @@ def make_signals(
 
     `values`: for each match JSON of fields that correlations need of its event, or null.
     """
-    names = [name for name in (*_COPIED, "event_uid", "source") if name in events.column_names]
+    names = [name for name in (*COPIED, "event_uid", "source") if name in events.column_names]
     used = {number: _facts(rules[number]) for number in set(matches["rule"].to_pylist())}
     uids = pa.array([used[number].uid for number in matches["rule"].to_pylist()], pa.string())
     found = events.select(names).take(matches["row"])
@@ -52,7 +52,7 @@ def make_signals(
     keys = [found[name].to_pylist() for name in ("source", "event_uid", "object_id", "record_no", "values")]
     ids = [_hash(f"{rule.uid}:{event}").hex()[:32] for rule, event in zip(facts, keys[1], strict=True)]
     raw = [_raw(rule, *key) for rule, *key in zip(facts, *keys, strict=True)]
-    columns = {name: found[name] for name in _COPIED if name in names} | {
+    columns = {name: found[name] for name in COPIED if name in names} | {
         "source": _same(SIGNAL_SOURCE, pa.string(), facts),
         "event_uid": pa.array(ids, pa.string()),
         "class_uid": _same(2004, pa.int32(), facts),
