@@ -3,9 +3,11 @@
 The alerts are derived as they would have been, in a state of its own that is forgotten.
 """
 
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from time import process_time
 from typing import Any
 
 import pyarrow as pa
@@ -13,9 +15,11 @@ from sqlalchemy import create_engine, func, select
 from sqlglot import exp
 
 from trailkeep.baselines import find, record, window_of
-from trailkeep.core.columns import SIGNAL_SOURCE
+from trailkeep.core.columns import SIGNAL_SOURCE, natives_in
 from trailkeep.core.source import Source
+from trailkeep.detect.fields import native, native_sql
 from trailkeep.detect.match import BATCH_ROWS, Matcher
+from trailkeep.detect.rule import Rule
 from trailkeep.detect.signals import COPIED, make_signals
 from trailkeep.engine.duckdb import Connection, connect
 from trailkeep.engine.reading import fetch, iceberg_table
@@ -45,13 +49,16 @@ def replay(con: Connection, home: Home, matcher: Matcher, since: datetime, until
     """Run the rules of `matcher` over the events from `since` to before `until`."""
     engine = create_engine("sqlite://")
     metadata.create_all(engine)
+    own = connect()  # `con` is busy while it is read from
     count = 0
     with engine.begin() as state:
-        for source in matcher.sources.values():
-            if any(rule.applies_to(source.logsource) for rule in matcher.rules):
-                for events, signals in _signals(con, home, matcher, source, since, until):
-                    count += events
-                    judge(state, signals, matcher, datetime.now(UTC))
+        for source, events in _batches(con, home, matcher, since, until):
+            count += len(events)
+            matches = matcher.match(own, events, source.name, ())
+            if len(matches):
+                values = matcher.values(own, events, matches, source.name)
+                signals = make_signals(events, matches, matcher.rules, values)
+                judge(state, [signals], matcher, datetime.now(UTC))
         windows = {one.id: window_of(one) for one in matcher.baselines}
         for one in matcher.baselines:
             record(state, find(con, home, one, since, until), windows, datetime.now(UTC))
@@ -61,35 +68,71 @@ def replay(con: Connection, home: Home, matcher: Matcher, since: datetime, until
     return Replayed(count, found, [row for row in members if row["alert_id"] in numbers])
 
 
-def _signals(
-    con: Connection, home: Home, matcher: Matcher, source: Source, since: datetime, until: datetime
-) -> Iterator[tuple[int, list[pa.Table]]]:
-    """Batch by batch, how many events were read and the signals on them."""
-    columns = dict.fromkeys((*_FACTS, *(name for name in matcher.columns(source.name) if not name.startswith("$"))))
-    columns.pop("raw_data", None)
-    conditions: list[exp.Expr] = [
-        exp.column("source").eq(exp.Literal.string(source.name)),
-        exp.column("time") >= _moment(since),
-        exp.column("time") < _moment(until),
-    ]
-    names = matcher.event_names(source.name)
-    if names is not None:
-        wanted = [exp.Literal.string(name) for name in sorted(names)]
-        conditions.append(exp.func("lower", exp.column("event_name")).isin(*wanted))
-    # The record last: what is not asked for is not read.
-    query = (
-        exp.select(*(exp.column(name, quoted=True) for name in (*columns, "raw_data")))
-        .from_(iceberg_table(current_snapshot(home).events))
-        .where(*conditions)
-    )
-    own = connect()  # `con` is busy while it is read from
-    for batch in con.execute(query.sql(dialect="duckdb")).to_arrow_reader(BATCH_ROWS):
-        events = pa.Table.from_batches([batch])
-        matches = matcher.match(own, events, source.name, ())
-        signals = []
-        if len(matches):
-            signals = [make_signals(events, matches, matcher.rules, matcher.values(own, events, matches, source.name))]
-        yield len(events), signals
+@dataclass(frozen=True)
+class Cost:
+    """What a rule cost by itself: CPU seconds over `events`, those of its sources, of which `hits` matched."""
+
+    rule: Rule
+    seconds: float
+    events: int
+    hits: int
+
+
+def costs(con: Connection, home: Home, matcher: Matcher, since: datetime, until: datetime, most: int) -> Iterator[Cost]:
+    """Let each rule meet the events from `since` to before `until` alone, at most about `most` of each source.
+
+    The events have what they have in `ingest`: the fields of their records that any of the rules reads. Alone a rule
+    decodes what it asks for; in `ingest` rules share that, so that costs add up to more than there.
+    """
+    own = connect()
+    alone = [Matcher([rule], matcher.sources) for rule in matcher.rules]
+    seconds, events, hits = ([0.0] * len(alone), [0] * len(alone), [0] * len(alone))
+    read: Counter[str] = Counter()
+    for source, batch in _batches(con, home, matcher, since, until, whole=True):
+        natives = natives_in(batch.column_names)
+        if read[source.name] >= most:
+            continue
+        read[source.name] += len(batch)
+        for number, one in enumerate(alone):
+            if one.rules[0].applies_to(source.logsource):
+                one.match(own, batch.slice(0, 0), source.name, natives)  # plans, which ingest does once
+                began = process_time()
+                hits[number] += len(one.match(own, batch, source.name, natives))
+                seconds[number] += process_time() - began
+                events[number] += len(batch)
+    yield from map(Cost, matcher.rules, seconds, events, hits)
+
+
+def _batches(
+    con: Connection, home: Home, matcher: Matcher, since: datetime, until: datetime, *, whole: bool = False
+) -> Iterator[tuple[Source, pa.Table]]:
+    """The events that rules of `matcher` may match, in batches of one source.
+
+    `whole`: events of all names, with a column "$<top>" for each field of the record that rules read.
+    """
+    table = iceberg_table(current_snapshot(home).events)
+    time = exp.column("time")
+    span = (time >= _moment(since), time < _moment(until))
+    there = exp.select("source").distinct().from_(table).where(*span).order_by("source")
+    for (name,) in con.execute(there.sql(dialect="duckdb")).fetchall():
+        source = matcher.sources.get(name)
+        if source is None or not any(rule.applies_to(source.logsource) for rule in matcher.rules):
+            continue
+        needed = matcher.columns(name)
+        tops = natives_in(needed) - {"raw_data"}
+        columns = dict.fromkeys((*_FACTS, *(one for one in needed if not one.startswith("$"))))
+        columns.pop("raw_data", None)
+        names = None if whole else matcher.event_names(name)
+        query = exp.select(*(exp.column(one, quoted=True) for one in columns)).from_(table)
+        if whole:
+            query = query.select(*(f"{native_sql(top, source)} AS {native(top)}" for top in tops), dialect="duckdb")
+        # The record last: what is not asked for is not read.
+        query = query.select("raw_data").where(*span, exp.column("source").eq(exp.Literal.string(name)))
+        if names is not None:
+            wanted = [exp.Literal.string(each) for each in sorted(names)]
+            query = query.where(exp.func("lower", exp.column("event_name")).isin(*wanted))
+        for batch in con.execute(query.sql(dialect="duckdb")).to_arrow_reader(BATCH_ROWS):
+            yield source, pa.Table.from_batches([batch])
 
 
 def hits(con: Connection, home: Home, since: datetime, until: datetime) -> dict[str, dict[str, Any]]:

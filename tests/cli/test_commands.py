@@ -45,6 +45,7 @@ ROWS = {
     ("rules", "list"): [],
     ("rules", "coverage"): [],
     ("rules", "hits"): ["--since", "2020-01-01", "--home", "LAKE"],
+    ("rules", "cost"): ["trail_stopped", "--since", "2020-01-01", "--home", "LAKE"],
     ("rules", "replay"): ["trail_stopped", "--since", "2020-01-01", "--home", "LAKE"],
     ("rules", "diff"): ["shipped", "OWN RULES", "--since", "2020-01-01", "--home", "LAKE"],
     ("sources", "list"): [],

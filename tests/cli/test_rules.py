@@ -100,6 +100,31 @@ def test_diff_tells_what_a_change_adds_and_removes(trailkeep: Program, lake: Pat
     assert (done.out, "0 rules changed" in done.err) == ("", True)
 
 
+def test_cost_is_told_of_each_rule_that_meets_events(trailkeep: Program, lake: Path, rules: Path) -> None:
+    flow = RULE.replace("cloudtrail", "vpcflow").replace("key_created", "flow").replace("0b01", "0b03")
+    (rules / "flow.yml").write_text(flow.replace("Key created", "Flow"))
+    span = ("--since", "2026-11-05", "--until", "2026-11-15", "--home", lake, "--format", "jsonl")
+    done = trailkeep("rules", "cost", "--rules", rules, *span)
+    assert [(row["title"], row["events"], row["hits"]) for row in lines(done.out)] == [
+        ("Key created", 7, 4),
+        ("Flow", 0, 0),
+    ]
+    costs = [row["cpu_seconds_a_million"] for row in lines(done.out)]
+    assert costs[0] > 0 and costs[1] is None
+    assert done.err == "1 rule of 2 met events of its sources\n"
+    nothing = trailkeep("rules", "cost", "Many keys", "--rules", rules, *span)
+    assert nothing.code == 2 and "correlations and detectors only" in nothing.err
+
+
+def test_rules_without_a_source_are_counted(trailkeep: Program, lake: Path, rules: Path) -> None:
+    other = RULE.replace("{product: aws, service: cloudtrail}", "{product: toaster, category: bread}")
+    (rules / "toaster.yml").write_text(other.replace("0b01", "0b03").replace("key_created", "toast"))
+    done = trailkeep("hunt", "--rules", rules, lake.parent / "logs.json")
+    assert "1 of 2 rules cannot match, for lack of a source: toaster bread (1); `trailkeep rules lint`" in done.err
+    (rules / "toaster.yml").unlink()
+    assert "cannot match" not in trailkeep("hunt", "--rules", rules, lake.parent / "logs.json").err
+
+
 def test_hits_tells_which_rules_match_and_which_never_do(trailkeep: Program, rules: Path, tmp_path: Path) -> None:
     (rules / "never.yml").write_text(
         RULE.replace("b01", "b03").replace("CreateAccessKey", "None").replace("key_c", "k")

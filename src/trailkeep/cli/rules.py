@@ -13,7 +13,13 @@ from trailkeep.cli.options import FormatOption, RulesOption, SourcesOption
 from trailkeep.cli.output import write_rows
 
 app = typer.Typer(help="Detection rules.", no_args_is_help=True, rich_markup_mode=None)
-for command in (rules_history.replay, rules_history.diff, rules_history.hits, rules_history.explain):
+for command in (
+    rules_history.replay,
+    rules_history.diff,
+    rules_history.hits,
+    rules_history.cost,
+    rules_history.explain,
+):
     app.command()(command)
 
 

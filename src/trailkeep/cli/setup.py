@@ -2,9 +2,11 @@
 
 import os
 import sys
+from collections import Counter
 from pathlib import Path
 
 from trailkeep.cli.options import existing
+from trailkeep.cli.output import counted
 from trailkeep.core.errors import UsageError
 from trailkeep.core.source import Source, load_sources
 from trailkeep.detect.match import Matcher
@@ -13,6 +15,8 @@ from trailkeep.intake import Reading
 
 SHIPPED_RULES = Path(__file__).parent.parent / "rules"
 SHIPPED = Path("shipped")
+_NAMED = 5
+_LOGSOURCE = ("product", "service", "category")
 
 
 def reading_of(sources: list[Path] | None, source: str | None, limit_mb: int) -> Reading:
@@ -36,8 +40,23 @@ def rules_of(paths: list[Path] | None) -> RulePack:
 
 
 def matcher_of(pack: RulePack | None, sources: dict[str, Source]) -> Matcher:
-    """A matcher of the pack's rules for these sources."""
-    return Matcher(pack.rules, sources, pack.correlations, pack.baselines) if pack else Matcher((), sources)
+    """A matcher of the pack's rules for these sources; rules for which there is no source are told on stderr."""
+    if pack is None:
+        return Matcher((), sources)
+    lacking = Counter(
+        " ".join(rule.logsource[part] for part in sorted(rule.logsource, key=_LOGSOURCE.index))
+        for rule in pack.rules
+        if not any(rule.applies_to(source.logsource) for source in sources.values())
+    )
+    if sources and lacking:
+        named = [f"{logsource} ({count:,})" for logsource, count in lacking.most_common(_NAMED)]
+        more = f" and {len(lacking) - _NAMED:,} others" if len(lacking) > _NAMED else ""
+        print(
+            f"{lacking.total():,} of {counted(len(pack.rules), 'rule')} cannot match, for lack of a source: "
+            f"{', '.join(named)}{more}; `trailkeep rules lint` names each",
+            file=sys.stderr,
+        )
+    return Matcher(pack.rules, sources, pack.correlations, pack.baselines)
 
 
 def cache() -> Path:
