@@ -6,6 +6,7 @@ MkDocs calls `on_files` (`hooks:` of mkdocs.yml). Pages made from what they desc
 import re
 from collections.abc import Callable, Iterator, Sequence
 from datetime import timedelta
+from functools import cache
 from pathlib import Path
 from typing import Any, get_args
 
@@ -196,9 +197,10 @@ def rules_page() -> str:
     return "\n\n".join(parts)
 
 
-def shipped_rules() -> list[AnyRule]:
-    """Rules and correlations."""
-    return list(load_rules([SHIPPED_RULES]).every)
+@cache
+def shipped_rules() -> tuple[AnyRule, ...]:
+    """Rules, correlations and detectors."""
+    return load_rules([SHIPPED_RULES]).every
 
 
 def rule_pages() -> dict[str, str]:
