@@ -20,8 +20,7 @@ from bench.receivers import receive
 from bench.runs import WORKERS, Runs, trailkeep
 
 MEGABYTE = 1e6
-GENERATED = (60, 1000)  # rules
-_EXTRA_LIMITS = (0.15, 0.6)
+GENERATED = {60: 0.15, 1000: 0.6, 5000: None}  # rules, and the limit of what they may cost
 REFERENCE_EVENTS, LARGE_EVENTS = 400_000, 4_000_000  # limits are set for these numbers of events, and no others
 WHY_SLOW = "its records are short, and each costs the same columns whatever its length"
 _WHY_SLOW = {"aws_guardduty": "its values are looked for in two spellings and several places, each in the record anew"}
@@ -39,6 +38,7 @@ class Bench:
     generated: dict[int, Path]
     rounds: int
     commits: int
+    signals: int
 
     @property
     def sizes(self) -> list[GeneratedData]:
@@ -97,7 +97,7 @@ def workers(bench: Bench) -> Iterator[Figure]:
 
 
 def rules_cost(bench: Bench) -> Iterator[Figure]:
-    """3: what 60 and 1,000 generated rules add to the CPU of an ingest, in parts of the baseline's CPU."""
+    """3: what 60, 1,000 and 5,000 generated rules add to the CPU of an ingest, in parts of the baseline's CPU."""
     runs, data = bench.runs, bench.reference
     choices: dict[int, Path | None] = {0: None, **bench.generated}
     loading = {
@@ -109,7 +109,7 @@ def rules_cost(bench: Bench) -> Iterator[Figure]:
     for _ in range(bench.rounds):
         base = runs.baseline(data).cpu_seconds
         turns.append((base, {n: runs.ingest(data, rules).cpu_seconds for n, rules in choices.items()}))
-    for count, limit in zip(GENERATED, _EXTRA_LIMITS, strict=True):
+    for count, limit in GENERATED.items():
         cold, warm = (tuple(turn[cache] - nothing[cache] for turn in loading[count]) for cache in (0, 1))
         extra = [(cpu[count] - cpu[0], base) for base, cpu in turns]
         yield Figure(
@@ -225,7 +225,7 @@ def correlations(bench: Bench) -> Iterator[Figure]:
     """10: signals through 50 correlations: how fast, in how much memory, and whether it stays so."""
     folder, output = bench.runs.folder / "correlations", bench.runs.folder / "correlations.json"
     shutil.rmtree(folder, ignore_errors=True)
-    count = 10 * bench.reference.events if bench.full.events == LARGE_EVENTS else bench.reference.events
+    count = bench.signals
     command = [sys.executable, "-m", "bench.correlations", str(folder), str(count)]
     used = measure(command, stdout=output)
     found = json.loads(output.read_text())

@@ -5,7 +5,7 @@ enumerations as numbers), and Google's mapping of protobuf to JSON for all else 
 """
 
 import math
-from base64 import b64decode, b64encode
+from base64 import b64encode
 from collections.abc import Callable, Mapping
 from typing import Any, ClassVar
 
@@ -18,6 +18,7 @@ from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsSer
 
 from trailkeep.collect.push.senders import Fault, Protocol, Refused
 from trailkeep.collect.push.wire import STATUS, Answer, Call, Taken, Wire, bad_json, check_utf8, json_answer, media_type
+from trailkeep.core.otlp import AnyValue, Attributes, Pair
 
 PROTOBUF, JSON = "application/x-protobuf", "application/json"
 
@@ -144,45 +145,14 @@ def _finite(value: float) -> float | str:
 
 
 # What is read of OTLP/JSON here is what is read of it later: a log record that these do not fit is rejected.
-class _AnyValue(msgspec.Struct):
-    stringValue: str | None = None
-    boolValue: bool | None = None
-    intValue: int | str | None = None
-    doubleValue: float | str | None = None
-    bytesValue: str | None = None
-    arrayValue: "_Values | None" = None
-    kvlistValue: "_Pairs | None" = None
-
-    def __post_init__(self) -> None:
-        """Raises ValueError, which makes it a fault of the record."""
-        int(self.intValue or 0), b64decode(self.bytesValue or "", validate=True)
-
-
-class _Values(msgspec.Struct):
-    values: list[_AnyValue] = []
-
-
-class _Pair(msgspec.Struct):
-    key: str = ""  # protobuf leaves out what is empty
-    value: _AnyValue = msgspec.field(default_factory=_AnyValue)
-
-
-class _Pairs(msgspec.Struct):
-    values: list[_Pair] = []
-
-
 class _LogRecord(msgspec.Struct):
-    body: _AnyValue | None = None
-    attributes: list[_Pair] = []
+    body: AnyValue | None = None
+    attributes: list[Pair] = []
     timeUnixNano: str | int = 0
     observedTimeUnixNano: str | int = 0
 
     def __post_init__(self) -> None:
         int(self.timeUnixNano), int(self.observedTimeUnixNano)
-
-
-class _Attributes(msgspec.Struct):
-    attributes: list[_Pair] = []
 
 
 class _Scope(msgspec.Struct):
@@ -192,7 +162,7 @@ class _Scope(msgspec.Struct):
 
 
 class _Resource(msgspec.Struct):
-    resource: _Attributes | None = None
+    resource: Attributes | None = None
     scopeLogs: list[_Scope] = []
 
 

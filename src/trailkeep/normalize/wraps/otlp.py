@@ -3,12 +3,12 @@
 The event around a body is the log record with its resource and scope: `{"resource", "scope", "logRecord"}`.
 """
 
-import base64
 from collections.abc import Iterator
 from typing import Any
 
 import msgspec
 
+from trailkeep.core.otlp import EMPTY, AnyValue, Attributes
 from trailkeep.normalize.records import Slice
 from trailkeep.normalize.wraps.kind import Facts, Fields, Kind, Part
 
@@ -24,47 +24,6 @@ _TOLD_BY = {
 }
 
 
-class AnyValue(msgspec.Struct, frozen=True):
-    """A value of OTLP: one of these."""
-
-    stringValue: str | None = None
-    boolValue: bool | None = None
-    intValue: int | str | None = None
-    doubleValue: float | str | None = None
-    bytesValue: str | None = None
-    arrayValue: "_Values | None" = None
-    kvlistValue: "_Pairs | None" = None
-
-    def plain(self) -> Any:
-        """As JSON has it; bytes where it is bytes."""
-        if self.kvlistValue is not None:
-            return {pair.key: pair.value.plain() for pair in self.kvlistValue.values}
-        if self.arrayValue is not None:
-            return [one.plain() for one in self.arrayValue.values]
-        if self.intValue is not None:
-            return int(self.intValue)
-        if self.bytesValue is not None:
-            return base64.b64decode(self.bytesValue, validate=True)
-        found = (self.stringValue, self.boolValue, self.doubleValue)
-        return next((value for value in found if value is not None), None)
-
-
-_EMPTY = AnyValue()
-
-
-class _Values(msgspec.Struct):
-    values: list[AnyValue] = []
-
-
-class _Pair(msgspec.Struct):
-    key: str = ""  # protobuf leaves out what is empty
-    value: AnyValue = _EMPTY
-
-
-class _Pairs(msgspec.Struct):
-    values: list[_Pair] = []
-
-
 class _Scope(msgspec.Struct):
     scope: msgspec.Raw = _NONE
     logRecords: list[msgspec.Raw] = []
@@ -75,10 +34,6 @@ class _Resource(msgspec.Struct):
     scopeLogs: list[_Scope] = []
 
 
-class _Attributes(msgspec.Struct):
-    attributes: list[_Pair] = []
-
-
 class _LogRecord(msgspec.Struct):
     body: AnyValue | None = None
     timeUnixNano: str | int = 0
@@ -86,7 +41,7 @@ class _LogRecord(msgspec.Struct):
 
 
 _RESOURCES = msgspec.json.Decoder(list[_Resource])
-_ATTRIBUTES = msgspec.json.Decoder(_Attributes | None)
+_ATTRIBUTES = msgspec.json.Decoder(Attributes | None)
 _LOG_RECORD = msgspec.json.Decoder(_LogRecord)
 
 
@@ -99,11 +54,11 @@ def _logs(record: Slice, fields: Fields) -> Iterator[Part]:
                 log = _LOG_RECORD.decode(raw)
                 nanoseconds = int(log.timeUnixNano) or int(log.observedTimeUnixNano)
                 said = facts | {"time": nanoseconds // 1_000_000} if nanoseconds else facts
-                yield Part(_body(log.body or _EMPTY), said, b"%b%b}" % (head, bytes(raw)))
+                yield Part(_body(log.body or EMPTY), said, b"%b%b}" % (head, bytes(raw)))
 
 
 def _facts(resource: msgspec.Raw) -> Facts:
-    told = _ATTRIBUTES.decode(resource) or _Attributes()
+    told = _ATTRIBUTES.decode(resource) or Attributes()
     values = {pair.key: _text(pair.value.plain()) for pair in told.attributes}
     found = {fact: next(filter(None, map(values.get, names)), None) for fact, names in _TOLD_BY.items()}
     return {fact: value for fact, value in found.items() if value}
