@@ -94,17 +94,17 @@ def test_a_bad_message_does_not_hold_up_the_next(hook: Office, web: Inbox) -> No
 
 def test_a_channel_that_hangs_delays_no_other(tmp_path: Path, web: Inbox, other: Inbox) -> None:
     channels = {"stuck": webhook(web.url, tmp_path, "stuck"), "fine": webhook(other.url, tmp_path, "fine")}
-    each = office(tmp_path, config(channels=channels), timeout=4)
+    each = office(tmp_path, config(channels=channels), timeout=120)
     release, stop = threading.Event(), threading.Event()
     web.answer = lambda _: Answer(stall=release)
     thread = threading.Thread(target=each.deliverer.run, args=(stop,))
     thread.start()
     try:
-        began = time.monotonic()
+        until = time.monotonic() + 60
         for number in range(5):
             each.alert(signal(f"user {number}"))
             while len(other.requests) <= number:
-                assert time.monotonic() - began < 3.5
+                assert time.monotonic() < until
                 time.sleep(0.01)
         assert len(web.requests) == 1
     finally:
@@ -116,12 +116,16 @@ def test_a_channel_that_hangs_delays_no_other(tmp_path: Path, web: Inbox, other:
 
 
 def test_an_answer_that_drips_is_given_up(tmp_path: Path) -> None:
+    drips = 0
+
     def drip(server: socket.socket) -> None:
+        nonlocal drips
         with server, server.accept()[0] as connection, suppress(OSError):
             connection.recv(65536)
             connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n\r\n")
-            for _ in range(1000):
+            while drips < 1000:
                 connection.sendall(b".")
+                drips += 1
                 time.sleep(0.02)
 
     server = socket.create_server(("127.0.0.1", 0))
@@ -130,11 +134,10 @@ def test_an_answer_that_drips_is_given_up(tmp_path: Path) -> None:
     address = f"http://127.0.0.1:{server.getsockname()[1]}"
     each = office(tmp_path, config(channels={"hook": webhook(address, tmp_path)}), timeout=0.5)
     each.alert(signal())
-    began = time.monotonic()
     assert each.run() == {"failed": 1}
-    assert time.monotonic() - began < 5
     assert "the answer takes longer than" in each.listed()[0]["last_error"]
     thread.join()
+    assert drips < 1000
 
 
 def test_a_redirect_is_not_followed(hook: Office, web: Inbox, other: Inbox) -> None:
