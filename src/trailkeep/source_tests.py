@@ -19,8 +19,8 @@ from trailkeep.core.errors import InputError
 from trailkeep.core.ocsf import VERSION
 from trailkeep.core.source import SHIPPED, Source
 from trailkeep.engine.duckdb import connect
-from trailkeep.normalize.mapping import Mapper
-from trailkeep.normalize.ocsf import to_ocsf
+from trailkeep.normalize.mapping import Mapped, Mapper
+from trailkeep.normalize.ocsf import OcsfEvents, to_ocsf
 from trailkeep.normalize.read import key_time, read_objects
 from trailkeep.normalize.records import ObjectRecords, chunks_of, to_table
 
@@ -73,7 +73,11 @@ def _under_header(path: Path) -> ObjectRecords:
 
 def results(source: Source, raw: pa.Table) -> Results:
     """For each record: its OCSF event (without raw_data), principal and entities, or why it was rejected."""
-    mapped, ocsf = Mapper().map(source, raw), to_ocsf(connect(), source, raw)
+    return together(raw, Mapper().map(source, raw), to_ocsf(connect(), source, raw))
+
+
+def together(raw: pa.Table, mapped: Mapped, ocsf: OcsfEvents) -> Results:
+    """The same, of records that both forms were made of."""
     found = {row["record_no"]: {"rejected": row["reason"]} for row in mapped.rejected.to_pylist()}
     columns = mapped.events.select(["record_no", "principal", "entities"])
     for row, line in zip(columns.to_pylist(), ocsf.lines, strict=True):

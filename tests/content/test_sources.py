@@ -4,6 +4,7 @@ import json
 import re
 from collections.abc import Iterator
 from datetime import UTC, datetime
+from functools import cache
 from pathlib import Path
 from typing import Any
 from urllib.parse import unquote
@@ -20,10 +21,10 @@ from content.records import leaves, raw_table
 from trailkeep.core.columns import MAPPED
 from trailkeep.core.source import Source, load_sources
 from trailkeep.engine.duckdb import connect
-from trailkeep.normalize.mapping import Mapper
-from trailkeep.normalize.ocsf import to_ocsf
+from trailkeep.normalize.mapping import Mapped, Mapper
+from trailkeep.normalize.ocsf import OcsfEvents, to_ocsf
+from trailkeep.source_tests import Results, difference, sample_records, together
 from trailkeep.source_tests import accept as write_expected
-from trailkeep.source_tests import difference, results, sample_records
 
 SOURCES = load_sources()
 SAMPLES = [(s, path) for s in SOURCES.values() for path in sorted((s.folder / "samples").iterdir())]
@@ -145,13 +146,28 @@ DASHED = {"aws_apigateway_access", "aws_cloudfront_json"}
 each_sample = pytest.mark.parametrize(("source", "path"), SAMPLES, ids=[f"{s.name}/{path.name}" for s, path in SAMPLES])
 
 
-def records_of(source: Source, path: Path) -> pa.Table:
-    return sample_records(source, path, SOURCES)
+@cache
+def records_of(name: str, path: Path) -> pa.Table:
+    return sample_records(SOURCES[name], path, SOURCES)
+
+
+@cache
+def mapped_of(name: str, path: Path) -> Mapped:
+    return Mapper().map(SOURCES[name], records_of(name, path))
+
+
+@cache
+def ocsf_of(name: str, path: Path) -> OcsfEvents:
+    return to_ocsf(connect(), SOURCES[name], records_of(name, path))
+
+
+def results_of(name: str, path: Path) -> Results:
+    return together(records_of(name, path), mapped_of(name, path), ocsf_of(name, path))
 
 
 @each_sample
 def test_samples_map_to_what_is_expected(source: Source, path: Path, accept: bool) -> None:
-    found = results(source, records_of(source, path))
+    found = results_of(source.name, path)
     if accept:
         write_expected(source, path, found)
     assert not difference(source, path, found)
@@ -159,14 +175,13 @@ def test_samples_map_to_what_is_expected(source: Source, path: Path, accept: boo
 
 @each_sample
 def test_both_forms_reject_the_same_records(source: Source, path: Path) -> None:
-    raw = records_of(source, path)
-    mapped, ocsf = Mapper().map(source, raw), to_ocsf(connect(), source, raw)
+    mapped, ocsf = mapped_of(source.name, path), ocsf_of(source.name, path)
     assert mapped.rejected["reason"].to_pylist() == ocsf.rejected["reason"].to_pylist()
 
 
 @each_sample
 def test_events_are_valid_ocsf(source: Source, path: Path) -> None:
-    for line in to_ocsf(connect(), source, records_of(source, path)).lines:
+    for line in ocsf_of(source.name, path).lines:
         assert faults(json.loads(line)) == []
 
 
@@ -200,8 +215,8 @@ def shortened(leaf: str) -> str:
 
 @each_sample
 def test_no_value_is_lost(source: Source, path: Path) -> None:
-    raw = records_of(source, path)
-    for record, result in zip(raw.to_pylist(), results(source, raw), strict=True):
+    records = records_of(source.name, path).to_pylist()
+    for record, result in zip(records, results_of(source.name, path), strict=True):
         if "event" in result:
             held = set(leaves(result["event"]))
             unparsed = {shortened(leaf) for leaf in held}
@@ -221,8 +236,7 @@ def at(value: Any, path: str) -> Any:
 )
 def test_facts(source: str, sample: str, number: int, facts: dict[str, Any]) -> None:
     """What a person reads in the record: who, what, from where, with which outcome, on which resource."""
-    folder = SOURCES[source].folder
-    result = results(SOURCES[source], records_of(SOURCES[source], folder / "samples" / sample))[number]
+    result = results_of(source, SOURCES[source].folder / "samples" / sample)[number]
     for path, value in facts.items():
         if path == "entities":
             assert set(value) <= set(result["entities"])
