@@ -13,12 +13,11 @@ import yaml
 from trailkeep.core.columns import natives_in
 from trailkeep.core.source import load_sources
 from trailkeep.detect.correlations import silent
-from trailkeep.detect.match import Matcher
 from trailkeep.detect.rule import AnyRule, Baseline, Correlation, Rule
 from trailkeep.detect.rules import load_rules
 from trailkeep.engine.duckdb import connect
 from trailkeep.normalize.mapping import RAW, Mapper
-from trailkeep.rule_tests import Result, run_tests
+from trailkeep.rule_tests import Result, matcher_of_tests, run_tests
 
 FOLDER = Path(__file__).parents[2] / "src/trailkeep/rules"
 PACK = load_rules([FOLDER])
@@ -210,7 +209,7 @@ def test_no_call_raises_more_than_two_alerts() -> None:
     mapped = Mapper(connection).map(source, pa.Table.from_pylist(hits, schema=RAW))
     natives = natives_in(mapped.events.column_names)
     connection.register("batch", mapped.events)
-    matches = Matcher(rules, {source.name: source}).match(connection, "batch", source.name, natives)
+    matches = matcher_of_tests(rules, {source.name: source}).match(connection, "batch", source.name, natives)
     told = Counter(matches["object_id"].to_pylist())
     assert len(told) == len(hits)
     assert max(told.values()) <= 2, told.most_common(3)

@@ -1,0 +1,103 @@
+"""Lists that users declare in; which texts are in a list, or lie in its networks, out.
+
+A list may hold 100,000 addresses. A rule's tree has only the key of such a list; membership is one look-up by hash, or
+one search in sorted ranges, for each distinct value of a batch.
+"""
+
+import socket
+from bisect import bisect_right
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from hashlib import sha256
+from ipaddress import IPv4Network, IPv6Network, collapse_addresses, ip_network
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from trailkeep.detect.tree import fold
+
+
+@dataclass(frozen=True)
+class Lists:
+    """Values by name, for `%name%` in rules. Names are the same in upper and lower case; no list is empty."""
+
+    values: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+
+    @staticmethod
+    def of(given: Mapping[str, Iterable[str]]) -> "Lists":
+        """Those of `given` that have values."""
+        found = {name.lower(): tuple(dict.fromkeys(values)) for name, values in given.items()}
+        return Lists({name: values for name, values in found.items() if values})
+
+    def get(self, name: str) -> tuple[str, ...]:
+        """The values of a list; none if it is not declared, or empty."""
+        return self.values.get(name.lower(), ())
+
+    def key(self, name: str) -> str:
+        """What stands for the list in a tree: its name, and what tells it from others of that name."""
+        return self._keys[name.lower()]
+
+    @cached_property
+    def _keys(self) -> dict[str, str]:
+        return {name: f"{name}@{_digest(values)}" for name, values in self.values.items()}
+
+    @cached_property
+    def by_key(self) -> dict[str, tuple[str, ...]]:
+        """Values by key."""
+        return {self._keys[name]: values for name, values in self.values.items()}
+
+    def named_in(self, text: str) -> dict[str, str]:
+        """The keys of those lists that `text` may name."""
+        low = text.lower()
+        return {name: key for name, key in self._keys.items() if f"%{name}%" in low}
+
+
+def _digest(values: Sequence[str]) -> str:
+    return sha256("\n".join(values).encode()).hexdigest()[:16]
+
+
+def network(text: str) -> IPv4Network | IPv6Network | None:
+    """An address, or a network in CIDR notation; None if `text` is neither."""
+    try:
+        return ip_network(text)
+    except ValueError:
+        return None
+
+
+class Members:
+    """The members of one list: texts without regard to case, or addresses in networks."""
+
+    def __init__(self, values: Sequence[str], *, networks: bool) -> None:
+        self._networks = networks
+        self._texts = pa.array([] if networks else [fold(value) for value in values], pa.string())
+        self._ranges = {version: _ranges(values, version) for version in (4, 6)} if networks else {}
+
+    def among(self, texts: pa.Array, lowered: pa.Array) -> pa.BooleanArray:
+        """For each of `texts`, which `lowered` has in lower case, whether it is a member; a null is none."""
+        if not self._networks:
+            return pc.is_in(lowered, value_set=self._texts.cast(lowered.type))
+        return pa.array([text is not None and self._lies_in(text) for text in texts.to_pylist()], pa.bool_())
+
+    def among_any(self, lists: pa.ListArray, lowered: pa.Array) -> pa.BooleanArray:
+        """For each list of texts, whether any is a member; `lowered` are all texts in lower case."""
+        parents = pc.list_parent_indices(lists).filter(self.among(lists.flatten(), lowered))
+        return pc.is_in(pa.array(range(len(lists)), parents.type), value_set=parents)
+
+    def _lies_in(self, text: str) -> bool:
+        version, family = (6, socket.AF_INET6) if ":" in text else (4, socket.AF_INET)
+        starts, ends = self._ranges[version]
+        try:
+            number = int.from_bytes(socket.inet_pton(family, text))
+        except (OSError, ValueError):  # no address
+            return False
+        place = bisect_right(starts, number) - 1
+        return place >= 0 and number <= ends[place]
+
+
+def _ranges(values: Iterable[str], version: int) -> tuple[list[int], list[int]]:
+    """First and last addresses of the networks of one version, in order; they do not overlap."""
+    found: list[Any] = [one for one in map(network, values) if one is not None and one.version == version]
+    merged = list(collapse_addresses(found))
+    return [int(one.network_address) for one in merged], [int(one.broadcast_address) for one in merged]
