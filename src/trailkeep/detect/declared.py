@@ -9,7 +9,17 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Annotated, Any
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationInfo, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Discriminator,
+    Field,
+    Tag,
+    ValidationInfo,
+    model_validator,
+)
 
 from trailkeep.core.located import Name
 from trailkeep.core.yaml_file import BASE
@@ -67,7 +77,7 @@ class ListFile(BaseModel):
     @classmethod
     def _read(cls, data: Any, info: ValidationInfo) -> Any:
         if not isinstance(data, dict) or set(data) != {"file"} or not isinstance(data["file"], str | Path):
-            raise ValueError("a list is either values or {file: ...}")
+            raise ValueError("a list is values, or {file: ...} and nothing else")
         path = Path((info.context or {}).get(BASE, ".")) / data["file"]
         try:
             lines = path.read_text(encoding="utf-8-sig").splitlines()
@@ -80,7 +90,10 @@ class ListFile(BaseModel):
         return data | {"values": [value for value in found if value]}
 
 
-Values = Annotated[list[Text] | ListFile, Field(union_mode="left_to_right")]
+Values = Annotated[
+    Annotated[list[Text], Tag("values")] | Annotated[ListFile, Tag("file")],
+    Discriminator(lambda given: "file" if isinstance(given, dict | ListFile) else "values"),
+]
 
 
 class _Group(BaseModel):

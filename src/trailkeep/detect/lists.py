@@ -78,7 +78,9 @@ class Members:
         """For each of `texts`, which `lowered` has in lower case, whether it is a member; a null is none."""
         if not self._networks:
             return pc.is_in(lowered, value_set=self._texts.cast(lowered.type))
-        return pa.array([text is not None and self._lies_in(text) for text in texts.to_pylist()], pa.bool_())
+        coded = texts.dictionary_encode()
+        inside = [self._lies_in(text) for text in coded.dictionary.to_pylist()]
+        return pa.array(inside, pa.bool_()).take(coded.indices).fill_null(False)
 
     def among_any(self, lists: pa.ListArray, lowered: pa.Array) -> pa.BooleanArray:
         """For each list of texts, whether any is a member; `lowered` are all texts in lower case."""

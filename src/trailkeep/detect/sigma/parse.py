@@ -163,7 +163,7 @@ def _value(field: str, value: SigmaType, placeholders: Expansion) -> Node:
         case SigmaString(s=[Placeholder(name=name)]) if field and type(value) is SigmaString:
             return _listed(field, name, placeholders)
         case SigmaString() | SigmaRegularExpression() if value.contains_placeholder():
-            replaced = value.replace_placeholders(_expander(placeholders))
+            replaced: list[SigmaType] = list(value.replace_placeholders(_expander(placeholders)))
             if isinstance(value, SigmaCasedString):  # pySigma gives back texts of any case
                 replaced = [SigmaCasedString.from_sigma_string(one) for one in replaced if isinstance(one, SigmaString)]
             return _or([_test(field, one) for one in replaced])
