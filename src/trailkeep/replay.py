@@ -73,6 +73,8 @@ def _signals(
         exp.column("time") < _moment(until),
     ]
     names = matcher.event_names(source.name)
+    if names == frozenset():  # its rules wait for lists
+        return
     if names is not None:
         wanted = [exp.Literal.string(name) for name in sorted(names)]
         conditions.append(exp.func("lower", exp.column("event_name")).isin(*wanted))

@@ -60,8 +60,11 @@ Bucket = Annotated[Text, _shaped(r"[a-z0-9.*?-]{3,63}", "the name of a bucket")]
 Arn = Annotated[Text, _shaped(r"arn:[^:]+:\S+", "an ARN")]
 Key = Annotated[Text, _shaped(r"[A-Z0-9]{16,128}", "the id of an access key, such as AKIAIOSFODNN7EXAMPLE")]
 ObjectName = Annotated[Text, _shaped(r"[a-z0-9.-]{3,63}/.+", "a bucket and a key, such as acme-exports/customers.csv")]
+Url = Annotated[Text, _shaped(r"https?://\S+", "a URL")]
+RoleName = Annotated[Text, _shaped(r"[\w+=,.@*?-]{1,64}", "the name of a role")]
 Domain = Annotated[Text, _shaped(r"[A-Za-z0-9_*-]+(\.[A-Za-z0-9_*-]+)+", "a DNS name without a dot at its end")]
 PathName = Annotated[Text, _shaped(r"(/|[A-Za-z]:\\).+", "the whole path of a file")]
+Resource = Annotated[Text, _shaped(r"\S{3,}", "an ARN or a name of 3 characters or more")]
 Mark = Annotated[Text, _shaped(r".{6,}", "a text of 6 characters or more: it is looked for inside whole records")]
 
 
@@ -105,6 +108,9 @@ class Organisation(_Group):
 
     accounts: list[Account] = Field(default_factory=list, description="AWS accounts, all of them")
     networks: list[Network] = Field(default_factory=list, description="networks, those inside and those you come from")
+    closed_networks: list[Network] = Field(
+        default_factory=list, description="those of your networks from which nothing goes to networks outside"
+    )
     buckets: list[Bucket] = Field(default_factory=list, description="buckets, all of them; * and ? stand for others")
     principals: list[Arn] = Field(default_factory=list, description="roles and users, by ARN; * and ? stand for others")
 
@@ -116,8 +122,9 @@ class Canaries(_Group):
     principals: list[Arn] = Field(default_factory=list, description="users and roles that nobody uses")
     buckets: list[Bucket] = Field(default_factory=list, description="buckets that nobody reads")
     objects: list[ObjectName] = Field(default_factory=list, description="objects, as bucket/key")
-    resources: list[Arn] = Field(
-        default_factory=list, description="secrets, parameters, tables, functions, keys of KMS and others, by ARN"
+    resources: list[Resource] = Field(
+        default_factory=list,
+        description="secrets, parameters, tables, functions, keys of KMS, by ARN and by the name that calls use",
     )
     addresses: list[Network] = Field(default_factory=list, description="addresses where nothing is")
     names: list[Domain] = Field(default_factory=list, description="DNS names that nothing asks for")
@@ -130,8 +137,8 @@ class Logs(_Group):
 
     buckets: list[Bucket] = Field(default_factory=list, description="buckets of logs and of the lake")
     keys: list[Arn] = Field(default_factory=list, description="KMS keys that logs are encrypted with, by ARN")
-    queues: list[Arn] = Field(default_factory=list, description="queues that logs are told of through, by ARN")
-    roles: list[Arn] = Field(default_factory=list, description="roles that Trailkeep works with, by ARN")
+    queues: list[Url] = Field(default_factory=list, description="queues that Trailkeep fetches from, by URL")
+    roles: list[RoleName] = Field(default_factory=list, description="roles that Trailkeep works with, by name")
     readers: list[Arn] = Field(
         default_factory=list, description="who may read logs: roles and users by ARN; * and ? stand for others"
     )
