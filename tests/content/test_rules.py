@@ -13,6 +13,7 @@ import yaml
 from trailkeep.core.columns import natives_in
 from trailkeep.core.source import load_sources
 from trailkeep.detect.correlations import silent
+from trailkeep.detect.declared import group_names
 from trailkeep.detect.rule import AnyRule, Baseline, Correlation, Rule
 from trailkeep.detect.rules import load_rules
 from trailkeep.engine.duckdb import connect
@@ -179,6 +180,14 @@ def test_what_a_correlation_refers_to_has_a_name_and_one_that_its_file_tells() -
     assert all(rule.name == rule.path.stem for rule in named.values())
     ids = {rule.id for rule in named.values()}
     assert all(rule in ids for one in PACK.correlations for rule in one.rules)
+
+
+def test_what_users_declare_is_asked_for_and_the_other_way_round() -> None:
+    asked = {name for rule in PACK.rules for name in rule.lists}
+    groups = set(group_names())
+    assert asked - groups == {"tor_exits", "tor_relays", "listed_addresses"}
+    assert groups <= asked
+    assert {rule.id for rule in PACK.rules if rule.lists} == set(PACK.waiting), "nothing is declared here"
 
 
 def test_ids_titles_and_test_event_ids_are_unique() -> None:

@@ -147,6 +147,21 @@ def test_stored_columns_whole_objects_and_top_fields(tmp_path: Path) -> None:
     assert found(pack, records) == {(0, 0), (1, 0), (2, 1), (3, 2)}
 
 
+def test_a_text_is_found_however_the_record_spells_it(tmp_path: Path) -> None:
+    pack = pack_of(tmp_path, search("resources.ARN|expand|endswith", ":::%objects%"), objects=["acme/secret/plan.txt"])
+    plain = json.dumps(BASE | {"resources": [{"ARN": "arn:aws:s3:::acme/secret/plan.txt"}]})
+    texts = [
+        plain,
+        plain.replace("secret/plan", "secret\\/plan"),
+        plain.replace("plan", "\\u0070lan"),
+        json.dumps(BASE),
+    ]
+    events = Mapper(connect()).map(CLOUDTRAIL, raw_table(texts)).events
+    matcher = Matcher(pack.rules, {CLOUDTRAIL.name: CLOUDTRAIL})
+    rows = matcher.match(connect(), events, CLOUDTRAIL.name, CLOUDTRAIL.natives)
+    assert sorted(rows["record_no"].to_pylist()) == [0, 1, 2]
+
+
 @given(
     st.lists(
         st.one_of(st.ip_addresses(network="10.0.0.0/29"), st.ip_addresses(v=6, network="2001:db8::/125")), max_size=9

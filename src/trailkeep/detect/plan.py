@@ -21,6 +21,8 @@ from trailkeep.detect.tree import TEXT, And, Listed, Node, Not, Null, Or, Pair, 
 from trailkeep.detect.vocabulary import Vocabulary
 from trailkeep.detect.witness import event_names
 
+RARE = 8
+"""Characters of a needle that is worth looking for in whole records."""
 EVENT_NAME = Field('"event_name"')
 
 
@@ -55,6 +57,11 @@ class Clue:
     key: str
     needles: tuple[str, ...]
 
+    @property
+    def rare(self) -> bool:
+        """Whether few records as a whole hold a needle: there are needles, and all are long."""
+        return bool(self.needles) and min(map(len, self.needles)) >= RARE
+
 
 Program = Ask | Clue | Negate | Join | bool
 
@@ -70,9 +77,9 @@ class Planned:
     needs: tuple["Need", ...]
 
     @property
-    def clues(self) -> frozenset[str]:
-        """The native fields that `clued` looks at."""
-        return frozenset(one.top for one in _leaves(self.clued) if isinstance(one, Clue))
+    def clues(self) -> frozenset[Clue]:
+        """What `clued` looks at."""
+        return frozenset(one for one in _leaves(self.clued) if isinstance(one, Clue))
 
 
 Need = str | int | Ask
