@@ -3,6 +3,8 @@
 MkDocs calls `on_files` (`hooks:` of mkdocs.yml). Pages made from what they describe cannot go stale.
 """
 
+# long: one function a page, and MkDocs loads a hook as a single file
+
 import re
 from collections.abc import Callable, Iterator, Sequence
 from datetime import timedelta
