@@ -3,12 +3,16 @@
 MkDocs calls `on_files` (`hooks:` of mkdocs.yml). Pages made from what they describe cannot go stale.
 """
 
+# long: one function a page, and MkDocs loads a hook as a single file
+
 import re
 from collections.abc import Callable, Iterator, Sequence
 from datetime import timedelta
-from functools import cache
+from functools import cache, reduce
+from operator import or_
 from pathlib import Path
-from typing import Any, get_args
+from types import UnionType
+from typing import Annotated, Any, Union, get_args, get_origin
 
 import typer
 from mkdocs.config.defaults import MkDocsConfig
@@ -38,6 +42,7 @@ from trailkeep.core.levels import LEVELS
 from trailkeep.core.ocsf import CLASSES
 from trailkeep.core.secret import Secret
 from trailkeep.core.source import Source, load_sources
+from trailkeep.detect.declared import Canaries, Declared, ListFile, Logs, Organisation
 from trailkeep.detect.rule import AnyRule, Baseline, Correlation, Rule
 from trailkeep.detect.rules import load_rules
 
@@ -192,7 +197,7 @@ def rules_page() -> str:
         parts.append(f"## {folder.relative_to(SHIPPED_RULES)}")
         members = [rule for rule in rules if rule.path.parent == folder]
         members.sort(key=lambda rule: (-LEVELS.index(rule.level), rule.title))
-        rows = [(f"[{rule.title}](rules/{_place(rule)}.md)", rule.level, _kind(rule)) for rule in members]
+        rows = [(f"[{rule.title}](rules/{_place(rule)}.md)", rule.level, _method(rule)) for rule in members]
         parts.append(_table(("Rule", "Level", "Kind"), rows))
     return "\n\n".join(parts)
 
@@ -213,13 +218,13 @@ def _place(rule: AnyRule) -> str:
     return rule.path.relative_to(SHIPPED_RULES).with_suffix("").as_posix()
 
 
-def _kind(rule: AnyRule) -> str:
+def _method(rule: AnyRule) -> str:
     words = rule.method.replace("_", " ")
     return f"baseline: {words}" if isinstance(rule, Baseline) else words
 
 
 def _rule_page(rule: AnyRule, titles: dict[str, str]) -> str:
-    facts = [("Level", rule.level), ("Kind", _kind(rule)), ("Id", _code(rule.id))]
+    facts = [("Level", rule.level), ("Kind", _method(rule)), ("Id", _code(rule.id))]
     facts += [("Tags", ", ".join(map(_code, rule.tags))), ("Can be harmless", "<br>".join(rule.falsepositives))]
     if isinstance(rule, Correlation):
         facts.append(("Signals of", "<br>".join(titles[each].replace("../../../", "../../") for each in rule.rules)))
@@ -272,8 +277,9 @@ def configuration_page() -> str:
     """reference/trailkeep-yaml.md"""
     parts = [
         "# trailkeep.yaml",
-        "What `trailkeep collect` and `trailkeep alerts send` read. [Collect logs as they come](../how-to/collect.md) "
-        "shows it at work. A span of time is in seconds, a size in what its key says.",
+        "What `trailkeep collect` and `trailkeep alerts send` read, and, for [what is yours](#what-is-yours), every "
+        "command that runs rules. [Collect logs as they come](../how-to/collect.md) shows it at work. A span of time "
+        "is in seconds, a size in what its key says.",
         _keys(CollectConfig),
         "## accounts",
         "By name, a role to assume in an account:",
@@ -283,6 +289,23 @@ def configuration_page() -> str:
     ]
     for name, model in (("commit", Commit), ("baselines", Baselines), ("silence", Silence), ("drop", Drop)):
         parts += [f"## {name}", (model.__doc__ or "").strip(), _keys(model)]
+    parts += [
+        "## What is yours",
+        "What rules may ask for by name; [Declare what is yours](../how-to/declare.md) shows it at work.",
+        _keys(Declared),
+    ]
+    for name, prefix, kind in (
+        ("organisation", "organisation_", Organisation),
+        ("canaries", "canary_", Canaries),
+        ("logs", "log_", Logs),
+    ):
+        text = f"{(kind.__doc__ or '').strip()} In a rule `{name}.x` is `%{prefix}x%`."
+        parts += [f"### {name}", text, _keys(kind)]
+    parts += [
+        "### lists",
+        "By name, values, or a file of them. In a rule `lists.x` is `%x%`.",
+        _keys(ListFile, "values"),
+    ]
     parts += ["## collect", "By name, a collector; each has `type`, and `enabled: false` where it is not to run."]
     for name, kind in types().items():
         parts += [f"### {name}", " ".join((kind.__doc__ or "").split()), _keys(kind, "type", "enabled")]
@@ -334,12 +357,25 @@ def _keys(model: type[BaseModel], *without: str) -> str:
 
 def _kind(annotation: Any) -> str:
     """A type as a reader of YAML knows it."""
+    annotation = _bare(annotation)
     text = getattr(annotation, "__name__", None) if not get_args(annotation) else str(annotation)
     text = re.sub(r"(?:[a-z_]+\.)+(?=\w)", "", text or str(annotation))
     words = {"str": "text", "int": "number", "float": "number", "bool": "true or false", "Path": "path", "date": "day"}
     words["timedelta"] = "span"
     text = re.sub(r"\b(str|int|float|bool|Path|date|timedelta)\b", lambda found: words[found[1]], text)
     return text.replace(" | None", "").replace("NoneType", "nothing")
+
+
+def _bare(annotation: Any) -> Any:
+    """A type without what is checked besides."""
+    origin, args = get_origin(annotation), get_args(annotation)
+    if origin is Annotated:
+        return _bare(args[0])
+    if origin in (list, dict):
+        return origin[tuple(map(_bare, args))]
+    if origin in (Union, UnionType):
+        return reduce(or_, map(_bare, args))
+    return annotation
 
 
 def _shown(value: Any) -> str:

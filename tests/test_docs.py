@@ -21,6 +21,8 @@ from trailkeep.cli.main import build
 from trailkeep.collect.config import types
 from trailkeep.core.columns import EVENTS, SIGHTINGS
 from trailkeep.core.source import load_source, load_sources
+from trailkeep.core.yaml_file import load_yaml
+from trailkeep.detect.declared import Declared, group_names
 from trailkeep.detect.rules import load_rules
 from trailkeep.engine.duckdb import connect
 from trailkeep.engine.guard import check_select
@@ -190,6 +192,28 @@ def test_the_correlation_and_the_filter_of_the_guide_find_their_rules(tmp_path: 
     assert len(more.correlations) == len(shipped.correlations) + 1
     changed = [rule.name for rule, old in zip(more.rules, shipped.rules, strict=True) if rule != old]
     assert changed == ["permission_denied"]
+
+
+def test_what_the_guide_declares_is_read_and_its_filter_finds_its_rule(tmp_path: Path) -> None:
+    declared, quiet, *_ = blocks(ROOT / "docs/how-to/declare.md", "yaml")
+    (tmp_path / "trailkeep.yaml").write_text(declared)
+    (tmp_path / "tor-exits.txt").write_text("203.0.113.201\n")
+    (tmp_path / "quiet.yml").write_text(quiet)
+    lists = load_yaml(tmp_path / "trailkeep.yaml", Declared, {}).as_lists().values
+    assert len(lists) == 15
+    shipped = load_rules([hooks.SHIPPED_RULES], lists=lists)
+    more = load_rules([hooks.SHIPPED_RULES, tmp_path / "quiet.yml"], lists={**lists, "backup_roles": ["x"]})
+    assert not shipped.faults and not more.faults
+    changed = [rule.path.stem for rule, old in zip(more.rules, shipped.rules, strict=True) if rule != old]
+    assert changed == ["canary_object_touched"]
+
+
+def test_the_guide_names_every_list_that_rules_ask_for() -> None:
+    guide, page = (ROOT / "docs/how-to/declare.md").read_text(), hooks.configuration_page()
+    groups = group_names()
+    for name in {name for rule in load_rules([hooks.SHIPPED_RULES]).rules for name in rule.lists}:
+        key = groups[name].partition(".")[2] if name in groups else name
+        assert f"`{key}`" in (page if name in groups else guide), name
 
 
 def test_the_source_of_the_guide_maps_a_record(tmp_path: Path) -> None:

@@ -1,15 +1,18 @@
-"""trailkeep.yaml as one model: what to collect, and who is told of alerts."""
+"""trailkeep.yaml as one model: what to collect, what is the user's own, and who is told of alerts."""
 
 from typing import Any
 
-from pydantic import Field, create_model
+from pydantic import ConfigDict, Field, create_model
 
 from trailkeep.alert.config import AlertsConfig, alerts_model
 from trailkeep.collect.config import CollectConfig, collect_fields
+from trailkeep.detect.declared import Declared
 
 
-class Config(CollectConfig):
+class Config(CollectConfig, Declared):
     """Everything that trailkeep.yaml may say."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
 
     alerts: AlertsConfig = AlertsConfig()
 

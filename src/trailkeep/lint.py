@@ -8,9 +8,10 @@ from pathlib import Path
 from trailkeep.core.errors import Fault
 from trailkeep.core.source import Source
 from trailkeep.detect.correlations import silent
+from trailkeep.detect.declared import waits_for
 from trailkeep.detect.rule import AnyRule, Rule
 from trailkeep.detect.rules import RulePack
-from trailkeep.detect.tree import Not, Null, Or, Pair, Test, leaves
+from trailkeep.detect.tree import Listed, Not, Null, Or, Pair, Test, leaves
 from trailkeep.detect.witness import witness
 
 
@@ -54,16 +55,15 @@ def _rule(rule: Rule, sources: Collection[Source]) -> Iterator[str]:
     if not here:
         yield f"cannot match: there is no source of {where}"
         return
+    node = rule.tested or rule.detection
     known = {name.partition(".")[0] for source in here for name in (*source.shape, *source.fields)}
-    asked = {name.partition(".")[0] for leaf in leaves(rule.detection) for name in _names(leaf)}
+    asked = {name.partition(".")[0] for leaf in leaves(node) for name in _names(leaf)}
     for name in sorted(asked - known):
         if not any(f'"{name}"' in text for source in here for text in _samples(source.folder)):
             yield f"asks for {name}, which records of {where} are not known to have"
-    if any("event_name" in source.fields.values() and witness(rule.detection, source) is None for source in here):
+    if any("event_name" in source.fields.values() and witness(node, source) is None for source in here):
         yield "meets every event: it names no exact value that events must have, such as an event name"
-    if isinstance(rule.detection, Not) or (
-        isinstance(rule.detection, Or) and any(isinstance(node, Not) for node in rule.detection.nodes)
-    ):
+    if isinstance(node, Not) or (isinstance(node, Or) and any(isinstance(part, Not) for part in node.nodes)):
         yield "matches whatever it does not name: `not` stands alone"
 
 
@@ -73,5 +73,13 @@ def _samples(folder: Path) -> tuple[str, ...]:
     return tuple(path.read_text(errors="replace") for path in sorted(folder.glob("samples/*")) if path.is_file())
 
 
-def _names(leaf: Test | Null | Pair) -> tuple[str, ...]:
+def _names(leaf: Test | Null | Listed | Pair) -> tuple[str, ...]:
     return (leaf.field, leaf.other) if isinstance(leaf, Pair) else (leaf.field,) if leaf.field else ()
+
+
+def waiting(pack: RulePack) -> Iterator[Fault]:
+    """Rules, correlations and filters that do nothing until somebody declares the lists that they ask for."""
+    places = {one.id: (one.path, one.line) for one in pack.every}
+    places |= {one.id: (one.path, one.line) for one in pack.filters}
+    for uid, names in pack.waiting.items():
+        yield Fault(*places[uid], waits_for(names))

@@ -85,7 +85,7 @@ def costs(con: Connection, home: Home, matcher: Matcher, since: datetime, until:
     decodes what it asks for; in `ingest` rules share that, so that costs add up to more than there.
     """
     own = connect()
-    alone = [Matcher([rule], matcher.sources) for rule in matcher.rules]
+    alone = [Matcher([rule], matcher.sources, lists=matcher.lists) for rule in matcher.rules]
     seconds, events, hits = ([0.0] * len(alone), [0] * len(alone), [0] * len(alone))
     read: Counter[str] = Counter()
     for source, batch in _batches(con, home, matcher, since, until, whole=True):
@@ -94,7 +94,7 @@ def costs(con: Connection, home: Home, matcher: Matcher, since: datetime, until:
             continue
         read[source.name] += len(batch)
         for number, one in enumerate(alone):
-            if one.rules[0].applies_to(source.logsource):
+            if one.event_names(source.name) != frozenset():
                 one.match(own, batch.slice(0, 0), source.name, natives)  # plans, which ingest does once
                 began = process_time()
                 hits[number] += len(one.match(own, batch, source.name, natives))
@@ -122,13 +122,15 @@ def _batches(
         tops = natives_in(needed) - {"raw_data"}
         columns = dict.fromkeys((*_FACTS, *(one for one in needed if not one.startswith("$"))))
         columns.pop("raw_data", None)
-        names = None if whole else matcher.event_names(name)
+        names = matcher.event_names(name)
+        if names == frozenset():  # its rules wait for lists
+            continue
         query = exp.select(*(exp.column(one, quoted=True) for one in columns)).from_(table)
         if whole:
             query = query.select(*(f"{native_sql(top, source)} AS {native(top)}" for top in tops), dialect="duckdb")
         # The record last: what is not asked for is not read.
         query = query.select("raw_data").where(*span, exp.column("source").eq(exp.Literal.string(name)))
-        if names is not None:
+        if names is not None and not whole:
             wanted = [exp.Literal.string(each) for each in sorted(names)]
             query = query.where(exp.func("lower", exp.column("event_name")).isin(*wanted))
         for batch in con.execute(query.sql(dialect="duckdb")).to_arrow_reader(BATCH_ROWS):

@@ -2,7 +2,7 @@
 
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import pyarrow as pa
 
@@ -11,6 +11,7 @@ from trailkeep.core.columns import natives_in
 from trailkeep.core.source import Source
 from trailkeep.detect.baseline import SeriesTest
 from trailkeep.detect.correlate import Given, correlate_once, given_of
+from trailkeep.detect.lists import Lists
 from trailkeep.detect.match import Matcher
 from trailkeep.detect.rule import AnyRule, Baseline, Correlation, Rule, RuleTest
 from trailkeep.detect.signals import make_signals
@@ -59,13 +60,14 @@ def run_tests(
     """Run every test. A test passes if the rule matches one of its events, or none, as it says.
 
     Of a correlation all events are taken as signals of the rules that it refers to, and it must find something or not.
+    Rules that ask for lists have those of their `test_lists`, never the user's.
     Of a baseline the last bucket of its series must be odd, or not.
     """
     for one in baselines:
         for test in map(SeriesTest.model_validate, one.series):
             failure = None if passes(one, test) else f"the last bucket is {'not odd' if test.match else 'odd'}"
             yield Result(one, test.name, failure)
-    matcher = Matcher(rules, dict(sources), correlations)
+    matcher = matcher_of_tests(rules, sources, correlations)
     cases = list(_cases(rules, correlations))
     seen = _see(matcher, cases)
     for case in cases:
@@ -75,11 +77,31 @@ def run_tests(
         else:
             matches = (case.of.id, case.id) in seen.matched
         failure = None
-        if case.id in seen.refused and case.id not in seen.taken:
+        unlisted = _unlisted(case.of)
+        if unlisted:
+            failure = f"test_lists has no values for {', '.join(unlisted)}: a test has lists of its own"
+        elif case.id in seen.refused and case.id not in seen.taken:
             failure = f"a record cannot be mapped: {seen.refused[case.id]}"
         elif matches != case.test.match:
             failure = "matches, and should not" if matches else "does not match, and should"
         yield Result(case.of, case.test.name, failure)
+
+
+def matcher_of_tests(
+    rules: Sequence[Rule], sources: Mapping[str, Source], correlations: Sequence[Correlation] = ()
+) -> Matcher:
+    """A matcher for which each rule has the lists of its tests."""
+    lists = {key: values for rule in rules for key, values in Lists.of(rule.test_lists).by_key.items()}
+    tested = [rule if rule.tested is None else replace(rule, detection=rule.tested, undeclared=()) for rule in rules]
+    return Matcher(tested, dict(sources), correlations, lists=lists)
+
+
+def _unlisted(of: Rule | Correlation) -> list[str]:
+    """Lists that a rule asks for and does not bring for its tests."""
+    if isinstance(of, Correlation):
+        return []
+    own = Lists.of(of.test_lists)
+    return [name for name in of.lists if not own.get(name)]
 
 
 def _cases(rules: Sequence[Rule], correlations: Sequence[Correlation]) -> Iterator[_Case]:

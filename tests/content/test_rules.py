@@ -13,12 +13,12 @@ import yaml
 from trailkeep.core.columns import natives_in
 from trailkeep.core.source import load_sources
 from trailkeep.detect.correlations import silent
-from trailkeep.detect.match import Matcher
+from trailkeep.detect.declared import group_names
 from trailkeep.detect.rule import AnyRule, Baseline, Correlation, Rule
 from trailkeep.detect.rules import load_rules
 from trailkeep.engine.duckdb import connect
 from trailkeep.normalize.mapping import RAW, Mapper
-from trailkeep.rule_tests import Result, run_tests
+from trailkeep.rule_tests import Result, matcher_of_tests, run_tests
 
 FOLDER = Path(__file__).parents[2] / "src/trailkeep/rules"
 PACK = load_rules([FOLDER])
@@ -182,6 +182,14 @@ def test_what_a_correlation_refers_to_has_a_name_and_one_that_its_file_tells() -
     assert all(rule in ids for one in PACK.correlations for rule in one.rules)
 
 
+def test_what_users_declare_is_asked_for_and_the_other_way_round() -> None:
+    asked = {name for rule in PACK.rules for name in rule.lists}
+    groups = set(group_names())
+    assert asked - groups == {"tor_exits", "tor_relays", "listed_addresses"}
+    assert groups <= asked
+    assert {rule.id for rule in PACK.rules if rule.lists} == set(PACK.waiting), "nothing is declared here"
+
+
 def test_ids_titles_and_test_event_ids_are_unique() -> None:
     events = [json.loads(e) for rule in ALL for t in rule.tests for e in t.events if e.startswith("{")]
     for values in (
@@ -210,7 +218,7 @@ def test_no_call_raises_more_than_two_alerts() -> None:
     mapped = Mapper(connection).map(source, pa.Table.from_pylist(hits, schema=RAW))
     natives = natives_in(mapped.events.column_names)
     connection.register("batch", mapped.events)
-    matches = Matcher(rules, {source.name: source}).match(connection, "batch", source.name, natives)
+    matches = matcher_of_tests(rules, {source.name: source}).match(connection, "batch", source.name, natives)
     told = Counter(matches["object_id"].to_pylist())
     assert len(told) == len(hits)
     assert max(told.values()) <= 2, told.most_common(3)

@@ -9,6 +9,7 @@ import pyarrow as pa
 
 from trailkeep.core.source import Source, load_sources
 from trailkeep.detect.fields import native, native_sql, predicate, resolve
+from trailkeep.detect.lists import Lists
 from trailkeep.detect.match import Matcher
 from trailkeep.detect.rule import Rule
 from trailkeep.detect.sigma.document import parse_file
@@ -37,7 +38,7 @@ def rule(detection: Mapping[str, Any], logsource: Mapping[str, str] = LOGSOURCE)
 
 
 def rules_of(text: str) -> tuple[Rule, ...]:
-    loaded = parse_file(text.encode(), Path("test.yml"), {"admins": ["root", "adm*"]})
+    loaded = parse_file(text.encode(), Path("test.yml"), Lists({"admins": ("root", "adm*")}))
     assert not loaded.faults, loaded.faults
     return loaded.rules
 

@@ -37,7 +37,7 @@ def real_events(real_samples: Path) -> list[dict[str, Any]]:
 
 
 def engine_matches(file: Path, records: list[dict[str, Any]]) -> set[tuple[str, int]]:
-    pack = load_rules([file], placeholders=KINDS)
+    pack = load_rules([file], lists=KINDS)
     assert not pack.faults, pack.faults
     found = matched_raw(pack.rules, raw_table(dumped(records)), CLOUDTRAIL)
     return {(pack.rules[number].title, record) for number, record in found}

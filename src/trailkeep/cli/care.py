@@ -14,6 +14,7 @@ from trailkeep.cli import setup
 from trailkeep.cli.options import (
     DEFAULT_HOME,
     DEFAULT_LIMIT_MB,
+    DeclaredOption,
     FormatOption,
     HomeOption,
     LimitOption,
@@ -201,6 +202,7 @@ def retry(
     home: HomeOption = DEFAULT_HOME,
     sources: SourcesOption = None,
     rules: RulesOption = None,
+    config: DeclaredOption = None,
     limit_mb: LimitOption = DEFAULT_LIMIT_MB,
 ) -> None:
     """Try to store everything in the quarantine again, after a mended source or with another limit.
@@ -211,7 +213,7 @@ def retry(
 
     lake = open_home(home)
     reading = setup.reading_of(sources, None, limit_mb)
-    matcher = setup.matcher_of(setup.rules_of(rules), dict(reading.sources))
+    matcher = setup.matcher_of(setup.rules_of(rules, setup.lists_of(config)), dict(reading.sources))
     done = retry_pieces(settings_of(lake, reading, matcher))
     print(f"{counted(done.stored, 'record')} stored, {counted(done.left, 'piece')} left in the quarantine")
     raise typer.Exit(1 if done.left else 0)

@@ -50,7 +50,8 @@ def collect(
         print(f"{config}: {counted(len(told.collect), 'collector')}{channels}, no faults")
         return
     reading = replace(setup.reading_of(told.sources, None, limit_mb), keep_unknown=True)
-    pack = setup.rules_of(told.rules or None)
+    pack = setup.rules_of(told.rules or None, told.as_lists())
+    setup.say_waiting(pack)
     matcher = setup.matcher_of(pack, dict(reading.sources))
     lake = create_home(told.home or home)
     if redrive:

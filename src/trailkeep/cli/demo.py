@@ -42,7 +42,8 @@ def demo(
             f"VPC flow records in {len(files)} files; somebody is inside.\n"
         )
         tell(ingest(settings, files, cores(None)), files)
-    print(f"\nWhat {len(pack.met_by_events)} rules found, most severe first:\n")
+    ready = [one for one in pack.met_by_events if one.id not in pack.waiting]
+    print(f"\nWhat {len(ready)} rules found, most severe first:\n")
     found = desk.list_alerts(lake.state, level="medium")
     write_rows(found.select(["id", "level", "title", "subject", "events", "first_time"]), "table", sys.stdout)
     console = Console(highlight=False, markup=False, soft_wrap=True)

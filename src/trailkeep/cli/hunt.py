@@ -9,6 +9,7 @@ import typer
 from trailkeep.cli import setup
 from trailkeep.cli.options import (
     DEFAULT_LIMIT_MB,
+    DeclaredOption,
     FormatOption,
     LimitOption,
     PathsArgument,
@@ -31,6 +32,7 @@ def hunt(
     rules: RulesOption = None,
     source: SourceOption = None,
     sources: SourcesOption = None,
+    config: DeclaredOption = None,
     format: FormatOption = "table",
     fail_on: Annotated[str | None, typer.Option(help="Exit 1 if a rule of this level or above matched.")] = None,
     workers: WorkersOption = None,
@@ -44,7 +46,8 @@ def hunt(
         raise UsageError(f"no level {fail_on!r}; one of {', '.join(LEVELS)}")
     files = find_files(paths)
     reading = setup.reading_of(sources, source, limit_mb)
-    pack = setup.rules_of(rules)
+    pack = setup.rules_of(rules, setup.lists_of(config))
+    setup.say_waiting(pack)
     total = Found()
     levels: set[str] = set()
     matcher = setup.matcher_of(pack, dict(reading.sources))

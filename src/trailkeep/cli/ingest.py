@@ -12,6 +12,7 @@ from trailkeep.cli import setup
 from trailkeep.cli.options import (
     DEFAULT_HOME,
     DEFAULT_LIMIT_MB,
+    DeclaredOption,
     HomeOption,
     LimitOption,
     RulesOption,
@@ -39,6 +40,7 @@ def ingest(
     source: SourceOption = None,
     sources: SourcesOption = None,
     rules: RulesOption = None,
+    config: DeclaredOption = None,
     no_rules: Annotated[bool, typer.Option("--no-rules", help="Store only; run no rules.")] = False,
     workers: WorkersOption = None,
     limit_mb: LimitOption = DEFAULT_LIMIT_MB,
@@ -52,7 +54,9 @@ def ingest(
     """
     files = _found(paths, yes)
     reading = setup.reading_of(sources, source, limit_mb)
-    pack = None if no_rules else setup.rules_of(rules)
+    pack = None if no_rules else setup.rules_of(rules, setup.lists_of(config))
+    if pack:
+        setup.say_waiting(pack)
     lake = create_home(home)
     settings = settings_of(lake, reading, setup.matcher_of(pack, dict(reading.sources)))
     console = Console(stderr=True)

@@ -25,6 +25,16 @@ HomeOption = Annotated[
 ConfigOption = Annotated[
     Path, typer.Option("--config", envvar="TRAILKEEP_CONFIG", help="The configuration file.", metavar="FILE")
 ]
+DeclaredOption = Annotated[
+    Path | None,
+    typer.Option(
+        "--config",
+        envvar="TRAILKEEP_CONFIG",
+        help="The configuration file, for the lists, organisation, canaries and logs that rules ask for.",
+        metavar="FILE",
+        show_default="trailkeep.yaml, if there is one",
+    ),
+]
 FormatOption = Annotated[str, typer.Option("--format", callback=_format, help=f"Output: {', '.join(FORMATS)}.")]
 SourceOption = Annotated[
     str | None, typer.Option("--source", help="Read every file as this source; recognised otherwise.")

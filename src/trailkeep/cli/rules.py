@@ -9,7 +9,7 @@ import pyarrow as pa
 import typer
 
 from trailkeep.cli import rules_history, setup
-from trailkeep.cli.options import FormatOption, RulesOption, SourcesOption
+from trailkeep.cli.options import DeclaredOption, FormatOption, RulesOption, SourcesOption
 from trailkeep.cli.output import write_rows
 
 app = typer.Typer(help="Detection rules.", no_args_is_help=True, rich_markup_mode=None)
@@ -24,17 +24,18 @@ for command in (
 
 
 @app.command("list")
-def list_rules(rules: RulesOption = None, format: FormatOption = "table") -> None:
-    """List the rules in use.
+def list_rules(rules: RulesOption = None, config: DeclaredOption = None, format: FormatOption = "table") -> None:
+    """List the rules in use, and which of your lists they wait for.
 
     Example: trailkeep rules list --format csv
     """
-    pack = setup.rules_of(rules)
+    pack = setup.rules_of(rules, setup.lists_of(config))
     rows = [
         {
             "level": rule.level,
             "kind": rule.method,
             "title": rule.title,
+            "waits_for": " ".join(pack.waiting.get(rule.id, ())),
             "tags": " ".join(rule.tags),
             "id": rule.id,
             "file": str(rule.path),
@@ -98,16 +99,20 @@ _COVERAGE = pa.schema(
 
 
 @app.command()
-def lint(rules: RulesOption = None, sources: SourcesOption = None) -> None:
-    """Tell what is wrong or weak about rules, each with file and line.
+def lint(rules: RulesOption = None, sources: SourcesOption = None, config: DeclaredOption = None) -> None:
+    """Tell what is wrong or weak about rules, and which match nothing until you declare a list; with file and line.
 
     Example: trailkeep rules lint --rules my-rules/
     """
     from trailkeep.lint import lint as notes_on
+    from trailkeep.lint import waiting
 
-    pack = setup.rules_of(rules)
+    pack = setup.rules_of(rules, setup.lists_of(config))
     notes = list(notes_on(pack, setup.reading_of(sources, None, 64).sources.values()))
-    for note in notes:
+    for note in (*notes, *waiting(pack)):
         print(note)
-    print(f"{len(pack.every)} rules, {len(pack.faults)} left out, {len(notes)} notes", file=sys.stderr)
+    print(
+        f"{len(pack.every)} rules, {len(pack.faults)} left out, {len(notes)} notes, {len(pack.waiting)} wait for lists",
+        file=sys.stderr,
+    )
     raise typer.Exit(1 if notes or pack.faults else 0)

@@ -2,7 +2,7 @@
 
 import sys
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Annotated, Any
@@ -12,11 +12,20 @@ import typer
 import yaml
 
 from trailkeep.cli import setup
-from trailkeep.cli.options import DEFAULT_HOME, FormatOption, HomeOption, RulesOption, SourcesOption, cores
+from trailkeep.cli.options import (
+    DEFAULT_HOME,
+    DeclaredOption,
+    FormatOption,
+    HomeOption,
+    RulesOption,
+    SourcesOption,
+    cores,
+)
 from trailkeep.cli.output import counted, write_rows
 from trailkeep.core.errors import UsageError
-from trailkeep.core.source import Source
 from trailkeep.core.timespan import parse_moment
+from trailkeep.detect.declared import waits_for
+from trailkeep.detect.match import Matcher
 from trailkeep.detect.rule import AnyRule, Baseline, Correlation, Rule
 from trailkeep.detect.rules import RulePack
 from trailkeep.lake.home import open_home
@@ -47,6 +56,8 @@ def with_what_they_need(pack: RulePack, wanted: Iterable[AnyRule]) -> RulePack:
         tuple(rule for rule in pack.rules if rule.id in ids),
         tuple(one for one in pack.correlations if one.id in ids),
         tuple(one for one in pack.baselines if one.id in ids),
+        lists=pack.lists,
+        waiting={uid: names for uid, names in pack.waiting.items() if uid in ids},
     )
 
 
@@ -57,6 +68,7 @@ def replay(
     alerts: Annotated[bool, typer.Option("--alerts", help="Show the alerts themselves.")] = False,
     rules: RulesOption = None,
     sources: SourcesOption = None,
+    config: DeclaredOption = None,
     home: HomeOption = DEFAULT_HOME,
     format: FormatOption = "table",
 ) -> None:
@@ -64,7 +76,8 @@ def replay(
 
     Example: trailkeep rules replay "many secrets" --since 30d
     """
-    pack = setup.rules_of(rules)
+    pack = setup.rules_of(rules, setup.lists_of(config))
+    setup.say_waiting(pack)
     wanted = chosen(pack, rule)
     first, end = _span(since, until)
     found = _replay(with_what_they_need(pack, wanted), sources, home, first, end)
@@ -102,6 +115,7 @@ def diff(
     since: SinceOption = "30d",
     until: UntilOption = "now",
     sources: SourcesOption = None,
+    config: DeclaredOption = None,
     home: HomeOption = DEFAULT_HOME,
     format: FormatOption = "table",
 ) -> None:
@@ -109,7 +123,8 @@ def diff(
 
     Example: trailkeep rules diff old/ new/ --since 30d
     """
-    packs = [setup.rules_of([path]) for path in (old, new)]
+    lists = setup.lists_of(config)
+    packs = [setup.rules_of([path], lists) for path in (old, new)]
     hashes = [{one.id: one.content_hash for one in chosen(pack, None)} for pack in packs]
     changed = {uid for uid in hashes[0].keys() | hashes[1].keys() if hashes[0].get(uid) != hashes[1].get(uid)}
     for pack in packs:  # what refers to a changed rule is changed
@@ -185,6 +200,7 @@ def cost(
     most: Annotated[int, typer.Option(min=1, help="About as many events of each source are enough.")] = 50_000,
     rules: RulesOption = None,
     sources: SourcesOption = None,
+    config: DeclaredOption = None,
     home: HomeOption = DEFAULT_HOME,
     format: FormatOption = "table",
 ) -> None:
@@ -195,13 +211,15 @@ def cost(
     from trailkeep.engine.reading import connect_lake
     from trailkeep.replay import costs
 
-    pack = setup.rules_of(rules)
+    pack = setup.rules_of(rules, setup.lists_of(config))
+    setup.say_waiting(pack)
     wanted = [one for one in chosen(pack, rule) if isinstance(one, Rule)]
     if not wanted:
         raise UsageError(f"{rule!r} means correlations and detectors only: `trailkeep rules cost` is of single rules")
     lake = open_home(home)
     first, end = _span(since, until)
-    matcher = setup.matcher_of(RulePack(tuple(wanted)), dict(setup.reading_of(sources, None, 64).sources))
+    alone = RulePack(tuple(wanted), lists=pack.lists)
+    matcher = setup.matcher_of(alone, dict(setup.reading_of(sources, None, 64).sources))
     found = list(costs(connect_lake(lake.warehouse, threads=cores(None)), lake, matcher, first, end, most))
     rows = [
         {
@@ -224,6 +242,7 @@ def explain(
     event: Annotated[str | None, typer.Argument(help="Event id, as `search` shows it.")] = None,
     rules: RulesOption = None,
     sources: SourcesOption = None,
+    config: DeclaredOption = None,
     home: HomeOption = DEFAULT_HOME,
 ) -> None:
     """Show what a rule is compiled to; of an event, which conditions of the rule it meets and which it does not.
@@ -232,11 +251,11 @@ def explain(
     """
     from trailkeep.detect.match import explain as compiled
 
-    pack = setup.rules_of(rules)
+    pack = setup.rules_of(rules, setup.lists_of(config))
     found = chosen(pack, rule)
     known = setup.reading_of(sources, None, 64).sources
     if event is not None:
-        _tell_why(found, event, known, home)
+        _tell_why(found, event, setup.matcher_of(pack, dict(known)), home)
         return
     titles = {one.id: one.title for one in chosen(pack, None)}
     for one in found:
@@ -253,7 +272,7 @@ def explain(
                 print(f"\n-- {source.name}\n{compiled(one, source)}")
 
 
-def _tell_why(found: Sequence[AnyRule], event: str, known: Mapping[str, Source], home: Path) -> None:
+def _tell_why(found: Sequence[AnyRule], event: str, matcher: Matcher, home: Path) -> None:
     from trailkeep.detect.why import why
     from trailkeep.engine.duckdb import connect
     from trailkeep.engine.reading import connect_lake
@@ -263,7 +282,7 @@ def _tell_why(found: Sequence[AnyRule], event: str, known: Mapping[str, Source],
     rows = event_rows(connect_lake(lake.warehouse), lake, event)
     if not len(rows):
         raise UsageError(f"no event {event!r} in this lake; `trailkeep search` shows the ids of events")
-    name = rows["source"][0].as_py()
+    known, name = matcher.sources, rows["source"][0].as_py()
     for one in found:
         print(f"{one.title} ({one.id})")
         if isinstance(one, Baseline):
@@ -273,8 +292,10 @@ def _tell_why(found: Sequence[AnyRule], event: str, known: Mapping[str, Source],
         elif isinstance(one, Rule) and not (name in known and one.applies_to(known[name].logsource)):
             wanted = ", ".join(f"{key}: {value}" for key, value in one.logsource.items())
             print(f"  is for logs of {wanted}; the event is of {name}")
+        elif isinstance(one, Rule) and one.undeclared:
+            print(f"  {waits_for(one.undeclared)}")
         elif isinstance(one, Rule):
-            for reason in why(connect(), one, rows.slice(0, 1), known[name]):
+            for reason in why(connect(), one, rows.slice(0, 1), known[name], matcher):
                 has = "" if reason.has is None else f"  -- has {reason.has}"
                 print(f"  {'yes' if reason.holds else 'no':<4}{'  ' * reason.depth}{reason.asks}{has}")
 

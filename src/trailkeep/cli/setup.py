@@ -5,10 +5,13 @@ import sys
 from collections import Counter
 from pathlib import Path
 
-from trailkeep.cli.options import existing
+from trailkeep.cli.options import DEFAULT_CONFIG, existing
 from trailkeep.cli.output import counted
 from trailkeep.core.errors import UsageError
 from trailkeep.core.source import Source, load_sources
+from trailkeep.core.yaml_file import load_yaml
+from trailkeep.detect.declared import Declared
+from trailkeep.detect.lists import Lists
 from trailkeep.detect.match import Matcher
 from trailkeep.detect.rules import RulePack, load_rules
 from trailkeep.intake import Reading
@@ -27,13 +30,20 @@ def reading_of(sources: list[Path] | None, source: str | None, limit_mb: int) ->
     return Reading(known, source, limit_mb << 20, cache())
 
 
-def rules_of(paths: list[Path] | None) -> RulePack:
+def lists_of(config: Path | None) -> Lists:
+    """What `config` declares, or trailkeep.yaml in this folder; nothing if that is not there."""
+    if config is None and not DEFAULT_CONFIG.exists():
+        return Lists()
+    return load_yaml(config or DEFAULT_CONFIG, Declared, os.environ).as_lists()
+
+
+def rules_of(paths: list[Path] | None, lists: Lists | None = None) -> RulePack:
     """The rules at `paths`, or those shipped; faults are told on stderr and disable only their own rule.
 
-    The word `shipped` among the paths stands for the shipped ones.
+    The word `shipped` among the paths stands for the shipped ones. Without `lists` none is declared.
     """
     named = [SHIPPED_RULES if path == SHIPPED else path for path in paths or []]
-    pack = load_rules(existing(named) or [SHIPPED_RULES], cache=cache())
+    pack = load_rules(existing(named) or [SHIPPED_RULES], cache=cache(), lists=lists.values if lists else None)
     for fault in pack.faults:
         print(f"rule left out: {fault}", file=sys.stderr)
     return pack
@@ -56,7 +66,18 @@ def matcher_of(pack: RulePack | None, sources: dict[str, Source]) -> Matcher:
             f"{', '.join(named)}{more}; `trailkeep rules lint` names each",
             file=sys.stderr,
         )
-    return Matcher(pack.rules, sources, pack.correlations, pack.baselines)
+    return Matcher(pack.rules, sources, pack.correlations, pack.baselines, pack.lists)
+
+
+def say_waiting(pack: RulePack) -> None:
+    """Tell on stderr how many rules match nothing because nobody declared what they ask for."""
+    if pack.waiting:
+        names = {name for waiting in pack.waiting.values() for name in waiting}
+        print(
+            f"{counted(len(pack.waiting), 'rule')} of {len(pack.every):,} can match nothing: "
+            f"{counted(len(names), 'list')} of yours not declared; `trailkeep rules list` names them",
+            file=sys.stderr,
+        )
 
 
 def cache() -> Path:

@@ -14,6 +14,8 @@ from pydantic import BaseModel, ValidationError
 from trailkeep.core.errors import ConfigError, Fault
 
 _PREFIX = "TRAILKEEP_"
+BASE = "base"
+"""What the folder of the file is called in the validation's context: paths inside may be told from there."""
 _Model = TypeVar("_Model", bound=BaseModel)
 
 
@@ -40,7 +42,7 @@ def load_yaml(path: Path, model: type[_Model], environment: Mapping[str, str]) -
         if name.startswith(_PREFIX) and "__" in name:
             _set(data, name.removeprefix(_PREFIX).split("__"), value)
     try:
-        return model.model_validate(data)
+        return model.model_validate(data, context={BASE: path.parent})
     except ValidationError as error:
         raise ConfigError([_fault(path, tree, each) for each in error.errors()]) from error
 

@@ -11,7 +11,7 @@ from collections.abc import Callable, Collection, Sequence
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from trailkeep.detect.fields import column_name
+from trailkeep.detect.fields import RAW, column_name
 from trailkeep.detect.hits import Group, Hit, wanted
 from trailkeep.detect.masks import Mask, both, either, simplified
 from trailkeep.detect.natives import Natives
@@ -114,20 +114,31 @@ class Batch:
     def _hold(self, clue: Clue, group: Group) -> Mask:
         """The rows of `group` that have what `clue` says; all if there is no text to search."""
         haystack = self.haystacks.get(clue.top)
-        if haystack is None:
+        records = self.haystacks.get(RAW) if haystack is None and clue.rare else None
+        searched = haystack or records
+        if searched is None:
             return True
         found: Mask = not clue.needles
         for needle in clue.needles:
-            found = either(found, haystack.rows(needle, group.start, group.length))
+            found = either(found, searched.rows(needle, group.start, group.length))
+        if haystack is None:  # a record may spell a needle with escapes
+            return either(found, searched.rows("\\", group.start, group.length))
         if found is False or not clue.key:
             return found
         return both(found, haystack.rows(clue.key, group.start, group.length))
 
     def _search(self, undecided: Sequence[Hit]) -> list[Hit]:
         """What is left of `undecided` hits once the texts of their native fields were searched."""
-        clues = [(top, hit) for hit in undecided for top in hit.planned.clues]
+        kept = set(self.events.column_names)
+        whole = kept & {RAW} if self.plan.source.format == "json" else set()
+        clues = [
+            (clue.top if column_name(clue.top) in kept else RAW, hit)
+            for hit in undecided
+            for clue in hit.planned.clues
+            if column_name(clue.top) in kept or (clue.rare and whole)
+        ]
         for top, mask in wanted(clues, len(self.events)).items():
-            if isinstance(top, str) and column_name(top) in self.events.column_names:
+            if isinstance(top, str):
                 rows = pc.if_else(mask, self.order, pa.scalar(None, self.order.type))
                 texts = self.events.column(column_name(top)).combine_chunks().take(rows)
                 self.haystacks[top] = Haystack(self.con, texts)

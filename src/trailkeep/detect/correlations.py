@@ -77,6 +77,22 @@ def silent(rules: Iterable[Rule], correlations: Iterable[Correlation]) -> set[st
     return referred - loud | told
 
 
+def waiting(correlations: Iterable[Correlation], rules: Iterable[Rule]) -> dict[str, tuple[str, ...]]:
+    """Id of each rule and correlation that can find nothing while lists are not declared -> their names.
+
+    `correlations` are resolved, inner before outer. One without a condition of `or` and `not` needs all its rules where
+    it is temporal, else any.
+    """
+    found = {rule.id: rule.undeclared for rule in rules if rule.undeclared}
+    for one in correlations:
+        idle = [name for name in one.rules if name in found]
+        every = one.kind.startswith("temporal") and not one.condition and not one.bounds
+        if idle and (every or len(idle) == len(one.rules)):
+            names = dict.fromkeys(name for rule in idle for name in found[rule])
+            found[one.id] = tuple(names)
+    return found
+
+
 def filtered(rules: Sequence[Rule], filters: Iterable[Filter]) -> tuple[list[Rule], list[Fault]]:
     """The rules, each with the conditions of the filters that are about it; faults of filters that are about none."""
     faults: list[Fault] = []
@@ -90,8 +106,11 @@ def filtered(rules: Sequence[Rule], filters: Iterable[Filter]) -> tuple[list[Rul
         elif not places:
             where = ", ".join(f"{key}: {value}" for key, value in one.logsource.items())
             faults.append(Fault(one.path, one.line, f"no rule that it is about has the logsource {where}"))
-        for number in places:
+        for number in places if not one.undeclared else ():
             rule = found[number]
             digest = sha256(f"{rule.content_hash}{one.content_hash}".encode()).hexdigest()
-            found[number] = replace(rule, detection=And((rule.detection, one.detection)), content_hash=digest)
+            tested = rule.tested if rule.tested is None or one.lists else And((rule.tested, one.detection))
+            found[number] = replace(
+                rule, detection=And((rule.detection, one.detection)), tested=tested, content_hash=digest
+            )
     return found, faults

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from trailkeep.core.columns import BY_NAME, native_column
 from trailkeep.core.source import Source
-from trailkeep.detect.tree import OTHER, TEXT, And, Node, Not, Null, Or, Pair, Test
+from trailkeep.detect.tree import OTHER, TEXT, And, Listed, Node, Not, Null, Or, Pair, Test
 
 RAW = "raw_data"
 ANY_KEY = "*"
@@ -144,15 +144,23 @@ def any_of(texts: str, test: Test) -> str:
 
 
 def predicate(node: Node, source: Source) -> str:
-    """A rule as one boolean SQL expression over the stored columns and the "$" columns of `source`."""
+    """A rule as one boolean SQL expression over the stored columns and the "$" columns of `source`.
+
+    DuckDB has no function in_list: it stands for what Members answers.
+    """
     match node:
         case Not(inner):
             return f"(NOT {predicate(inner, source)})"
+        case Or(()):
+            return "false"
         case And(nodes) | Or(nodes):
             word = " AND " if isinstance(node, And) else " OR "
             return "(" + word.join(predicate(child, source) for child in nodes) + ")"
         case Pair():
             return f"coalesce({pair(node, source).sql} = 'true', false)"
+        case Listed(name, key):
+            inside = f"in_list({quoted(key.partition('@')[0])}, v)"
+            return f"(len(list_filter({resolve(name, source).texts}, lambda v: {inside})) > 0)"
         case Null(name):
             return f"(len({resolve(name, source).texts}) = 0)"
         case Test(name):

@@ -9,9 +9,12 @@ import pyarrow.compute as pc
 from trailkeep.core.source import Source
 from trailkeep.detect.batch import MATCHES, Batch
 from trailkeep.detect.correlations import needed_fields
+from trailkeep.detect.declared import waits_for
 from trailkeep.detect.fields import RAW, column_name, native, predicate, quoted
+from trailkeep.detect.lists import Members
 from trailkeep.detect.plan import Plan
 from trailkeep.detect.rule import Baseline, Correlation, Rule
+from trailkeep.detect.tree import Listed
 from trailkeep.detect.values import columns_of, values_of
 from trailkeep.detect.witness import witness
 from trailkeep.engine.duckdb import Connection, connect
@@ -28,19 +31,23 @@ class Matcher:
         sources: Mapping[str, Source],
         correlations: Sequence[Correlation] = (),
         baselines: Sequence[Baseline] = (),
+        lists: Mapping[str, tuple[str, ...]] | None = None,
     ) -> None:
         """`correlations` are about signals of the rules: `values` gives what they need of events.
 
-        `baselines` are about what is stored, and come along for who looks at that.
+        `baselines` are about what is stored, and come along for who looks at that. `lists` are the values of lists
+        by the keys that stand in rules.
         """
         self.rules = tuple(rules)
         self.correlations = tuple(correlations)
         self.baselines = tuple(baselines)
         self.sources = dict(sources)
+        self.lists = dict(lists or {})
         self._plans: dict[str, Plan] = {}
+        self._known: dict[tuple[str, bool], Members] = {}
 
     def __reduce__(self) -> tuple[type["Matcher"], tuple[object, ...]]:
-        return Matcher, (self.rules, self.sources, self.correlations)
+        return Matcher, (self.rules, self.sources, self.correlations, (), self.lists)
 
     @cached_property
     def needed(self) -> Mapping[str, tuple[str, ...]]:
@@ -95,14 +102,23 @@ class Matcher:
 
     def _plan(self, source_name: str) -> Plan:
         if source_name not in self._plans:
-            self._plans[source_name] = Plan(self.rules, self.sources[source_name])
+            self._plans[source_name] = Plan(self.rules, self.sources[source_name], self.members)
         return self._plans[source_name]
+
+    def members(self, asked: Listed) -> Members:
+        """The members of the list that a rule asks for."""
+        key = (asked.list, asked.networks)
+        if key not in self._known:
+            self._known[key] = Members(self.lists[asked.list], networks=asked.networks)
+        return self._known[key]
 
 
 def explain(rule: Rule, source: Source) -> str:
     """What `rule` becomes for `source`: the values that lead events to it, and its SQL predicate."""
     if not rule.applies_to(source.logsource):
         return f"-- {rule.title} ({rule.id}) is not for {source.name}: its logsource is {rule.logsource}"
+    if rule.undeclared:
+        return f"-- {rule.title} ({rule.id}) matches nothing: {waits_for(rule.undeclared)}"
     found = witness(rule.detection, source)
     pairs = "none, every event is tested" if found is None else ", ".join(f"{c} = {t!r}" for c, t in sorted(found))
     return f"-- {rule.title} ({rule.id}) on {source.name}\n-- witness: {pairs}\n{predicate(rule.detection, source)}"

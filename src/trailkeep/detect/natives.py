@@ -13,6 +13,7 @@ from trailkeep.detect.documents import Documents
 from trailkeep.detect.fields import ANY_KEY, Field, Texts, below, column_name, hidden, holds, native, quoted
 from trailkeep.detect.needles import lowered
 from trailkeep.detect.plan import Ask, Need, Plan
+from trailkeep.detect.tree import Listed
 from trailkeep.detect.vocabulary import one_batch
 from trailkeep.engine.duckdb import Connection
 
@@ -59,7 +60,12 @@ class Natives:
 
     def passed(self, need: Ask) -> pa.BooleanArray:
         """The rows of those that need it which pass a test of a wide field."""
-        return self._answer.column(f"c{self.numbers[need]}")
+        answer = self._answer.column(f"c{self.numbers[need]}")
+        vocabulary = self.plan.vocabularies[need.field]
+        test = vocabulary.tests[need.test]
+        if isinstance(test, Listed):
+            return vocabulary.members[test].among_any(answer, lowered(self.con, answer.flatten()))
+        return answer
 
     def _through_arrays(self) -> dict[int, pa.Array]:
         """Values of those fields that some rows may have below arrays."""
@@ -93,8 +99,9 @@ class Natives:
             one = vocabulary.field
             if isinstance(need, Ask):
                 texts[index] = wide_texts(index, one, lowered_columns)
+                test = vocabulary.tests[need.test]
                 names = Texts(f"text{index}", f"lower{index}", f"several{index}" if one.json else "")
-                column = holds(vocabulary.tests[need.test], names)
+                column = one.texts if isinstance(test, Listed) else holds(test, names)
             elif one.path:
                 doc = native(one.natives[0])
                 direct = documents.value(one.natives[0], one.path)

@@ -14,12 +14,15 @@ import pyarrow.compute as pc
 from trailkeep.core.columns import MAPPED
 from trailkeep.core.source import Source
 from trailkeep.detect.fields import ANY_KEY, RAW, Field, pair, resolve
+from trailkeep.detect.lists import Members
 from trailkeep.detect.masks import Mask, simplified
 from trailkeep.detect.rule import Rule
-from trailkeep.detect.tree import TEXT, And, Node, Not, Null, Or, Pair, Test, fold, plain
+from trailkeep.detect.tree import TEXT, And, Listed, Node, Not, Null, Or, Pair, Test, fold, plain
 from trailkeep.detect.vocabulary import Vocabulary
 from trailkeep.detect.witness import event_names
 
+RARE = 8
+"""Characters of a needle that is worth looking for in whole records."""
 EVENT_NAME = Field('"event_name"')
 
 
@@ -54,6 +57,11 @@ class Clue:
     key: str
     needles: tuple[str, ...]
 
+    @property
+    def rare(self) -> bool:
+        """Whether few records as a whole hold a needle: there are needles, and all are long."""
+        return bool(self.needles) and min(map(len, self.needles)) >= RARE
+
 
 Program = Ask | Clue | Negate | Join | bool
 
@@ -69,9 +77,9 @@ class Planned:
     needs: tuple["Need", ...]
 
     @property
-    def clues(self) -> frozenset[str]:
-        """The native fields that `clued` looks at."""
-        return frozenset(one.top for one in _leaves(self.clued) if isinstance(one, Clue))
+    def clues(self) -> frozenset[Clue]:
+        """What `clued` looks at."""
+        return frozenset(one for one in _leaves(self.clued) if isinstance(one, Clue))
 
 
 Need = str | int | Ask
@@ -81,15 +89,19 @@ Need = str | int | Ask
 class Plan:
     """Rules of one source: by event name, and open ones that every event must meet."""
 
-    def __init__(self, rules: Sequence[Rule], source: Source) -> None:
+    def __init__(
+        self, rules: Sequence[Rule], source: Source, members: Callable[[Listed], Members] | None = None
+    ) -> None:
+        """`members` gives the members of a list that a rule names."""
         self.source = source
+        self._members = members
         self.vocabularies: list[Vocabulary] = []
         self.named: dict[str, list[Planned]] = {}
         self.open: list[Planned] = []
         self._numbers: dict[Field, int] = {}
         self.name_field = self._field(EVENT_NAME)
         for number, rule in enumerate(rules):
-            if rule.applies_to(source.logsource):
+            if rule.applies_to(source.logsource) and not rule.undeclared:
                 self._add(number, rule.detection)
 
     def _add(self, number: int, node: Node) -> None:
@@ -134,6 +146,9 @@ class Plan:
             case Pair():
                 index = self._field(pair(node, self.source))
                 return Ask(index, self.vocabularies[index].number(Test("", f"{TEXT} = 'true'")))
+            case Listed():
+                index = self._field(resolve(node.field, self.source))
+                return Ask(index, self.vocabularies[index].number(node, self._members(node) if self._members else None))
             case Test() | Null():
                 index = self._field(resolve(node.field, self.source))
                 return Ask(index, self.vocabularies[index].number(node))
@@ -160,11 +175,12 @@ class Plan:
     def _clue(self, ask: Ask) -> Program:
         vocabulary = self.vocabularies[ask.field]
         field, test = vocabulary.field, vocabulary.tests[ask.test]
-        if field.natives == (RAW,) or not isinstance(test, Test):
+        if field.natives == (RAW,) or isinstance(test, Null):
             return True  # nearly every needle is somewhere in whole records
+        needles = test.needles if isinstance(test, Test) else ()
         last = field.path[-1] if field.path else ANY_KEY
         key = f'"{fold(last)}":' if last != ANY_KEY and plain(last) else ""
-        return Clue(field.natives[0], key, test.needles) if key or test.needles else True
+        return Clue(field.natives[0], key, needles) if key or needles else True
 
 
 def _leaves(program: Program) -> Iterator[Ask | Clue]:

@@ -66,6 +66,13 @@ class Rule(_OfEvents):
     """Seconds within which signals of this rule about one principal belong to one alert."""
     logsource: dict[str, str]
     detection: Node
+    undeclared: tuple[str, ...] = ()
+    """names of lists that it asks for and nobody declared: it then matches nothing"""
+    lists: tuple[str, ...] = ()
+    """all that it asks for"""
+    tested: Node | None = None
+    """of a rule that asks for lists, what its tests are run on: the same with `test_lists`"""
+    test_lists: dict[str, tuple[str, ...]] = field(default_factory=dict)
 
     @property
     def method(self) -> str:
@@ -150,6 +157,10 @@ class Filter:
     content_hash: str
     path: Path
     line: int
+    undeclared: tuple[str, ...] = ()
+    """names of lists that it asks for and nobody declared: it is then added to no rule"""
+    lists: tuple[str, ...] = ()
+    """all that it asks for; tests of rules do without a filter that asks for any"""
 
     def is_about(self, rule: Rule) -> bool:
         """Whether it is added to `rule`: that is named, and nothing of its logsource speaks against it."""

@@ -11,11 +11,12 @@ from typing import TypeVar
 import msgspec
 
 from trailkeep.core.errors import Fault
-from trailkeep.detect.correlations import filtered, resolve
+from trailkeep.detect.correlations import filtered, resolve, waiting
+from trailkeep.detect.lists import Lists
 from trailkeep.detect.rule import AnyRule, Baseline, Correlation, Filter, Rule
 
 _One = TypeVar("_One", bound=AnyRule)
-COMPILER = 6
+COMPILER = 7
 """Raised whenever the same rule text yields another tree."""
 
 
@@ -38,6 +39,12 @@ class RulePack:
     correlations: tuple[Correlation, ...] = ()
     baselines: tuple[Baseline, ...] = ()
     faults: tuple[Fault, ...] = ()
+    lists: dict[str, tuple[str, ...]] = dataclasses.field(default_factory=dict)
+    """values of lists by the keys that stand in rules"""
+    filters: tuple[Filter, ...] = ()
+    """those that the files hold; they are part of their rules already"""
+    waiting: dict[str, tuple[str, ...]] = dataclasses.field(default_factory=dict)
+    """id of a rule, correlation or filter that does nothing -> names of the lists that nobody declared"""
 
     @property
     def met_by_events(self) -> tuple[Rule | Correlation, ...]:
@@ -51,22 +58,31 @@ class RulePack:
 
 
 def load_rules(
-    paths: Iterable[Path], cache: Path | None = None, placeholders: Mapping[str, Sequence[str]] | None = None
+    paths: Iterable[Path], cache: Path | None = None, lists: Mapping[str, Sequence[str]] | None = None
 ) -> RulePack:
     """The rules of `paths`, files or folders searched for *.yml and *.yaml; a fault never touches another rule.
 
-    `cache` is a folder for parsed rules, found again by their content; `placeholders` are values for `|expand`.
+    `cache` is a folder for parsed rules, found again by their content; `lists` are values for `|expand`. Rules
+    that ask for a list which is not there, or empty, are part of the pack and match nothing.
     """
-    files = [_load_file(file, cache, placeholders or {}) for file in _files(paths)]
+    known = Lists.of(lists or {})
+    files = [_load_file(file, cache, known) for file in _files(paths)]
     faults = [fault for file in files for fault in file.faults]
     taken: dict[str, AnyRule] = {}
     rules, again = _unique([rule for file in files for rule in file.rules], taken)
     correlations, again_too = _unique([one for file in files for one in file.correlations], taken)
-    rules, unused = filtered(rules, [each for file in files for each in file.filters])
+    filters = [each for file in files for each in file.filters]
+    rules, unused = filtered(rules, filters)
     resolved, unresolved = resolve(correlations, rules)
     baselines, more = _unique([one for file in files for one in file.baselines], taken)
     return RulePack(
-        tuple(rules), resolved, tuple(baselines), (*faults, *again, *again_too, *more, *unused, *unresolved)
+        tuple(rules),
+        resolved,
+        tuple(baselines),
+        (*faults, *again, *again_too, *more, *unused, *unresolved),
+        known.by_key,
+        tuple(filters),
+        waiting(resolved, rules) | {one.id: one.undeclared for one in filters if one.undeclared},
     )
 
 
@@ -91,20 +107,21 @@ def _files(paths: Iterable[Path]) -> list[Path]:
     return list(found)
 
 
-def _load_file(file: Path, cache: Path | None, placeholders: Mapping[str, Sequence[str]]) -> RuleFile:
+def _load_file(file: Path, cache: Path | None, lists: Lists) -> RuleFile:
     try:
         data = file.read_bytes()
     except OSError as error:
         return RuleFile(faults=(Fault(file, 1, f"cannot be read: {error.strerror}"),))
     if cache is None:
-        return _parse(data, file, placeholders)
-    key = hashlib.sha256(json.dumps([COMPILER, placeholders], default=list).encode() + data).hexdigest()
+        return _parse(data, file, lists)
+    named = lists.named_in(data.decode("utf-8", "replace"))
+    key = hashlib.sha256(json.dumps([COMPILER, named]).encode() + data).hexdigest()
     entry = cache / f"{key}.json"
     try:
         found = msgspec.json.decode(entry.read_bytes(), type=RuleFile, dec_hook=lambda _, path: Path(path))
         return _at(found, file)
     except (FileNotFoundError, msgspec.MsgspecError):  # never cached, or a write cut short
-        loaded = _parse(data, file, placeholders)
+        loaded = _parse(data, file, lists)
     cache.mkdir(parents=True, exist_ok=True)
     partial = entry.with_suffix(f".{file.stat().st_ino}.partial")
     partial.write_bytes(msgspec.json.encode(loaded, enc_hook=str))
@@ -112,10 +129,10 @@ def _load_file(file: Path, cache: Path | None, placeholders: Mapping[str, Sequen
     return loaded
 
 
-def _parse(data: bytes, file: Path, placeholders: Mapping[str, Sequence[str]]) -> RuleFile:
+def _parse(data: bytes, file: Path, lists: Lists) -> RuleFile:
     from trailkeep.detect.sigma.document import parse_file  # pySigma takes a second to import
 
-    return parse_file(data, file, placeholders)
+    return parse_file(data, file, lists)
 
 
 def _at(loaded: RuleFile, file: Path) -> RuleFile:

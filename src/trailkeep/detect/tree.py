@@ -31,6 +31,14 @@ class Null(msgspec.Struct, frozen=True, tag="null"):
     field: str
 
 
+class Listed(msgspec.Struct, frozen=True, tag="listed"):
+    """True when any text of `field` is in the list of this key, or an address in one of its networks."""
+
+    field: str
+    list: str
+    networks: bool = False
+
+
 class Pair(msgspec.Struct, frozen=True, tag="pair"):
     """True when any text of `field`, put for TEXT, and any of `other`, put for OTHER, pass `sql` together."""
 
@@ -57,8 +65,8 @@ class Or(msgspec.Struct, frozen=True, tag="or"):
     nodes: tuple["Node", ...]
 
 
-Leaf = Test | Null | Pair
-Node = Test | Null | Pair | Not | And | Or
+Leaf = Test | Null | Listed | Pair
+Node = Test | Null | Listed | Pair | Not | And | Or
 
 
 def leaves(node: Node) -> Iterator[Leaf]:

@@ -13,9 +13,10 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from trailkeep.detect.fields import Field, Texts, holds
+from trailkeep.detect.lists import Members
 from trailkeep.detect.masks import Mask, simplified
-from trailkeep.detect.needles import Haystack
-from trailkeep.detect.tree import Null, Test
+from trailkeep.detect.needles import Haystack, lowered
+from trailkeep.detect.tree import Listed, Null, Test
 from trailkeep.engine.duckdb import Connection
 
 REMEMBERED = 20_000
@@ -42,14 +43,17 @@ class Vocabulary:
 
     def __init__(self, field: Field) -> None:
         self.field = field
-        self.tests: list[Test | Null] = []
+        self.tests: list[Test | Null | Listed] = []
+        self.members: dict[Listed, Members] = {}
         self._known: pa.Array = pa.array([], pa.string())
         self._passed: Any = None  # a record batch: a row for each known value, a column for each test
 
-    def number(self, test: Test | Null) -> int:
-        """The number of `test`, added if it is new."""
+    def number(self, test: Test | Null | Listed, members: Members | None = None) -> int:
+        """The number of `test`, added if it is new; `members` are those of the list that it is about."""
         if test not in self.tests:
             self.tests.append(test)
+        if isinstance(test, Listed) and members:
+            self.members[test] = members
         return self.tests.index(test)
 
     def encode(self, con: Connection, values: pa.Array) -> Coded:
@@ -77,28 +81,48 @@ class Vocabulary:
     def _run(self, con: Connection, values: pa.Array) -> pa.RecordBatch:
         haystack = Haystack(con, values)
         answers = [self._decided(test, values, haystack) for test in self.tests]
+        if self.field.json and self.members:
+            texts = self._texts(con, values)
+            low = lowered(con, texts.flatten())
+            answers = [
+                self.members[test].among_any(texts, low) if isinstance(test, Listed) else answer
+                for test, answer in zip(self.tests, answers, strict=True)
+            ]
         open_tests = [i for i, answer in enumerate(answers) if answer is None]
         if open_tests:
             for i, answer in zip(open_tests, self._ask(con, values, open_tests).columns, strict=True):
                 answers[i] = answer
         return pa.RecordBatch.from_arrays(answers, names=[f"t{i}" for i in range(len(answers))])
 
-    def _decided(self, test: Test | Null, values: pa.Array, haystack: Haystack) -> pa.BooleanArray | None:
+    def _decided(self, test: Test | Null | Listed, values: pa.Array, haystack: Haystack) -> pa.BooleanArray | None:
         """What `test` says of `values`, or None if that takes SQL."""
         if isinstance(test, Null):
             return None if self.field.json else values.is_null()
+        if isinstance(test, Listed):
+            return None if self.field.json else self.members[test].among(values, haystack.lowered)
         if test.needles and not any(haystack.holds(needle, 0, len(values)) for needle in test.needles):
             return pa.repeat(False, len(values))
         if test.equals and not self.field.json:
             return pc.is_in(haystack.lowered, value_set=pa.array(test.equals, haystack.lowered.type))
         return None
 
+    def _texts(self, con: Connection, values: pa.Array) -> pa.ListArray:
+        """The texts of each of the JSON `values`."""
+        con.register("trailkeep_values", pa.table({"v": values}))
+        try:
+            return one_batch(con.execute("SELECT json_texts(v) AS t FROM trailkeep_values").to_arrow_table()).column(
+                "t"
+            )
+        finally:
+            con.unregister("trailkeep_values")
+
     def _ask(self, con: Connection, values: pa.Array, numbers: Sequence[int]) -> pa.RecordBatch:
         """What the tests of these numbers say of `values`, in SQL."""
         text = "json_text(v)" if self.field.json else "v"
         several = ", json_members(v) AS several" if self.field.json else ""
         texts = Texts("text", "lowered", "several" if self.field.json else "")
-        columns = ", ".join(f"{holds(self.tests[i], texts)} AS t{i}" for i in numbers)
+        asked = [(i, test) for i in numbers if not isinstance(test := self.tests[i], Listed)]
+        columns = ", ".join(f"{holds(test, texts)} AS t{i}" for i, test in asked)
         relation = f"(SELECT {text} AS text, lower({text}) AS lowered{several} FROM trailkeep_values)"  # noqa: S608
         con.register("trailkeep_values", pa.table({"v": values}))
         try:

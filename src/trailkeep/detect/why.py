@@ -7,8 +7,10 @@ import pyarrow as pa
 
 from trailkeep.core.source import Source
 from trailkeep.detect.fields import RAW, native, native_sql, predicate, resolve
+from trailkeep.detect.match import Matcher
+from trailkeep.detect.needles import lowered
 from trailkeep.detect.rule import Rule
-from trailkeep.detect.tree import TEXT, And, Node, Not, Null, Or, Pair, Test, leaves
+from trailkeep.detect.tree import TEXT, And, Listed, Node, Not, Null, Or, Pair, Test, leaves
 from trailkeep.engine.duckdb import Connection
 
 _EVENT = "trailkeep_event"
@@ -25,12 +27,15 @@ class Reason:
     has: str | None = None
 
 
-def why(con: Connection, rule: Rule, event: pa.Table, source: Source) -> list[Reason]:
-    """Every condition of `rule`, from the whole down. `event` is one row with stored columns and raw_data."""
+def why(con: Connection, rule: Rule, event: pa.Table, source: Source, matcher: Matcher) -> list[Reason]:
+    """Every condition of `rule`, from the whole down. `event` is one row with stored columns and raw_data.
+
+    `matcher` has the lists that the rule names.
+    """
     nodes = list(_nodes(rule.detection, 0))
     tops = {top for leaf in leaves(rule.detection) for name in _fields(leaf) for top in resolve(name, source).natives}
     read = [f"{native_sql(top, source)} AS {native(top)}" for top in sorted(tops - {RAW})]
-    answers = [predicate(node, source) for _, node in nodes]
+    answers = [predicate(node, source) if isinstance(node, Test | Null | Pair) else "NULL" for _, node in nodes]
     texts = [_texts(node, source) for _, node in nodes]
     con.register(_EVENT, event)
     try:
@@ -40,10 +45,28 @@ def why(con: Connection, rule: Rule, event: pa.Table, source: Source) -> list[Re
     finally:
         con.unregister(_EVENT)
     assert row is not None
+    held: dict[Node, bool] = {}
+    for number, (_, node) in reversed(list(enumerate(nodes))):  # inner before outer
+        match node:
+            case Listed():
+                held[node] = _is_listed(con, matcher, node, row[len(nodes) + number])
+            case Not(inner):
+                held[node] = not held[inner]
+            case And(parts):
+                held[node] = all(held[part] for part in parts)
+            case Or(parts):
+                held[node] = any(held[part] for part in parts)
+            case _:
+                held[node] = row[number]
     return [
-        Reason(depth, _asks(node), row[number], _has(node, row[len(nodes) + number]))
+        Reason(depth, _asks(node), held[node], _has(node, row[len(nodes) + number]))
         for number, (depth, node) in enumerate(nodes)
     ]
+
+
+def _is_listed(con: Connection, matcher: Matcher, node: Listed, texts: Sequence[Sequence[str]]) -> bool:
+    found = pa.array(texts[0], pa.string())
+    return bool(matcher.members(node).among(found, lowered(con, found)).true_count)
 
 
 def _nodes(node: Node, depth: int) -> Iterator[tuple[int, Node]]:
@@ -60,7 +83,7 @@ def _fields(node: Node) -> tuple[str, ...]:
     match node:
         case Pair(left, right):
             return left, right
-        case Test(name) | Null(name):
+        case Test(name) | Null(name) | Listed(name):
             return (name,)
     return ()
 
@@ -81,6 +104,8 @@ def _asks(node: Node) -> str:
             return "any of"
         case Null(name):
             return f"{name} is missing or null"
+        case Listed(name, key, networks):
+            return f"{name} is in {'a network of ' if networks else ''}the list {key.partition('@')[0]}"
         case Pair(left, right, sql):
             return f"{left} and {right}: {sql}"
         case Test(name, sql, equals):

@@ -18,10 +18,11 @@ from pydantic import ValidationError
 
 from trailkeep.core.errors import Fault
 from trailkeep.detect.baseline import SeriesTest, check
+from trailkeep.detect.lists import Lists
 from trailkeep.detect.rule import Baseline, Correlation, Filter, Rule, RuleTest
 from trailkeep.detect.rules import RuleFile
 from trailkeep.detect.sigma.correlation import CorrelationError, parse_correlation
-from trailkeep.detect.sigma.parse import DetectionError, parse_detection
+from trailkeep.detect.sigma.parse import DetectionError, Expansion, parse_detection
 
 LEVELS = ("informational", "low", "medium", "high", "critical")
 UNIT_SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
@@ -54,7 +55,7 @@ class _Invalid(Exception):
         self.path = path
 
 
-def parse_file(data: bytes, file: Path, placeholders: Mapping[str, Sequence[str]]) -> RuleFile:
+def parse_file(data: bytes, file: Path, lists: Lists) -> RuleFile:
     """What `file`, whose content is `data`, holds, and its faults."""
     rules: list[Rule] = []
     correlations: list[Correlation] = []
@@ -76,9 +77,9 @@ def parse_file(data: bytes, file: Path, placeholders: Mapping[str, Sequence[str]
                 elif kind == "baseline":
                     baselines.append(_baseline(given, place))
                 elif kind == "filter":
-                    filters.append(_filter(given, placeholders, place))
+                    filters.append(_filter(given, lists, place))
                 else:
-                    rules.append(_rule(given, placeholders, place))
+                    rules.append(_rule(given, lists, place))
             except _Invalid as error:
                 faults.append(Fault(file, _line(node, error.path), str(error)))
             except DetectionError as error:
@@ -171,14 +172,29 @@ class _Place:
         }
 
 
-def _rule(rule: Mapping[str, Any], placeholders: Mapping[str, Sequence[str]], place: _Place) -> Rule:
+def _rule(rule: Mapping[str, Any], lists: Lists, place: _Place) -> Rule:
+    expansion = Expansion(lists)
+    detection = parse_detection(rule.get("detection"), expansion)
+    test_lists = _test_lists(rule.get("test_lists"))
+    tested = parse_detection(rule["detection"], Expansion(Lists.of(test_lists))) if expansion.asked else None
     return Rule(
         **_about(rule),
         window=_window(_text(rule, "window") or "60m"),
         logsource=_logsource(rule.get("logsource")),
-        detection=parse_detection(rule.get("detection"), placeholders),
+        detection=detection,
+        undeclared=expansion.undeclared,
+        lists=tuple(expansion.asked),
+        tested=tested,
+        test_lists=test_lists,
         **place.members(),
     )
+
+
+def _test_lists(value: object) -> dict[str, tuple[str, ...]]:
+    given = {} if value is None else value
+    if not isinstance(given, dict) or not all(isinstance(each, list) and each for each in given.values()):
+        raise _Invalid("test_lists must be a map from names of lists to lists of values", "test_lists")
+    return {str(name): tuple(map(str, each)) for name, each in given.items()}
 
 
 def _correlation(rule: Mapping[str, Any], place: _Place) -> Correlation:
@@ -199,7 +215,8 @@ def _baseline(rule: Mapping[str, Any], place: _Place) -> Baseline:
     return Baseline(**about, asks=rule["baseline"], series=series, **place.members())
 
 
-def _filter(rule: Mapping[str, Any], placeholders: Mapping[str, Sequence[str]], place: _Place) -> Filter:
+def _filter(rule: Mapping[str, Any], lists: Lists, place: _Place) -> Filter:
+    expansion = Expansion(lists)
     title, detection = _text(rule, "title"), rule["filter"]
     if not isinstance(detection, dict):
         raise _Invalid("filter must be a map with rules, selections and a condition", "filter")
@@ -211,7 +228,9 @@ def _filter(rule: Mapping[str, Any], placeholders: Mapping[str, Sequence[str]], 
         title=title,
         rules=() if [each.lower() for each in rules] == ["any"] else rules,
         logsource=_logsource(rule.get("logsource")),
-        detection=parse_detection({k: v for k, v in detection.items() if k != "rules"}, placeholders),
+        detection=parse_detection({k: v for k, v in detection.items() if k != "rules"}, expansion),
+        undeclared=expansion.undeclared,
+        lists=tuple(expansion.asked),
         **place.members(),
     )
 

@@ -1,14 +1,18 @@
 """Sigma modifiers that pySigma 2.0.1 lacks or limits, added to its table of modifiers.
 
 It has no `utf16le`, and its `wide`, `utf16` and `utf16be` refuse every character outside ASCII, because they keep
-the encoded bytes as UTF-8 text. Here the bytes are kept beside the text, and `base64` encodes those.
+the encoded bytes as UTF-8 text. Here the bytes are kept beside the text, and `base64` encodes those. Its
+`cidr` goes with no placeholder.
 """
 
 from typing import Any, ClassVar
 
 from sigma.exceptions import SigmaValueError
-from sigma.modifiers import SigmaModifier, SigmaValueModifier, modifier_mapping
-from sigma.types import SigmaString
+from sigma.modifiers import SigmaExpandModifier, SigmaModifier, SigmaValueModifier, modifier_mapping
+from sigma.types import Placeholder, SigmaCIDRExpression, SigmaString
+
+MOST_TEXTS = 10_000
+"""Texts that a placeholder inside a text may become; pySigma's own bound is 200."""
 
 
 class EncodedString(SigmaString):
@@ -52,10 +56,38 @@ class Utf16Modifier(_EncodingModifier):
     mark = b"\xff\xfe"
 
 
+class Networks(SigmaString):
+    """A text with a placeholder, whose values are networks."""
+
+    def __init__(self, value: SigmaString) -> None:
+        super().__init__()
+        self.s = value.s
+
+    @property
+    def name(self) -> str:
+        """The name of the list. Raises SigmaValueError if there is more than that."""
+        if len(self.s) != 1 or not isinstance(self.s[0], Placeholder):
+            raise SigmaValueError("with cidr and expand a value is a network or one placeholder, such as '%name%'")
+        return self.s[0].name
+
+
+class CidrModifier(SigmaValueModifier[SigmaString, "SigmaCIDRExpression | Networks"]):
+    """`cidr`, also before or after `expand`."""
+
+    def modify(self, val: SigmaString) -> SigmaCIDRExpression | Networks:
+        if any(one is not SigmaExpandModifier for one in self.applied_modifiers):
+            raise SigmaValueError("cidr goes with expand and with no other modifier of values", source=self.source)
+        if any(isinstance(part, Placeholder) or (isinstance(part, str) and "%" in part) for part in val.s):
+            return Networks(val)
+        return SigmaCIDRExpression(str(val), source=self.source)
+
+
 MODIFIERS: dict[str, type[SigmaModifier[Any, Any]]] = {
     "utf16le": Utf16LittleEndianModifier,
     "wide": Utf16LittleEndianModifier,
     "utf16be": Utf16BigEndianModifier,
     "utf16": Utf16Modifier,
+    "cidr": CidrModifier,
 }
 modifier_mapping.update(MODIFIERS)
+SigmaString.max_placeholder_expansions = MOST_TEXTS

@@ -1,6 +1,7 @@
 """The `detection` section of a Sigma rule in, a tree of tests out; faults name the place inside the section."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 from sigma.conditions import ConditionAND, ConditionIdentifier, ConditionNOT, ConditionOR, ConditionSelector
@@ -8,6 +9,7 @@ from sigma.exceptions import SigmaError
 from sigma.rule.detection import SigmaDetection, SigmaDetectionItem, SigmaDetections
 from sigma.types import (
     Placeholder,
+    SigmaCasedString,
     SigmaExists,
     SigmaExpansion,
     SigmaFieldReference,
@@ -17,12 +19,14 @@ from sigma.types import (
     SigmaType,
 )
 
-from trailkeep.detect.sigma import modifiers as modifiers  # adds its modifiers to pySigma's
+from trailkeep.detect.lists import Lists, network
 from trailkeep.detect.sigma import values
+from trailkeep.detect.sigma.modifiers import Networks  # adds modifiers to pySigma's
 from trailkeep.detect.sigma.regex import POLICY
-from trailkeep.detect.tree import And, Node, Not, Null, Or, Pair, Test, plain
+from trailkeep.detect.tree import And, Listed, Node, Not, Null, Or, Pair, Test, plain
 
-Placeholders = Mapping[str, Sequence[str]]
+LONG = 64
+"""A list of more texts is looked up as a whole; a shorter one is as if written into the rule."""
 NUMERIC = {"lt", "lte", "gt", "gte", "minute", "hour", "day", "week", "month", "year"}
 
 
@@ -34,8 +38,29 @@ class DetectionError(Exception):
         self.path = path
 
 
-def parse_detection(section: object, placeholders: Placeholders) -> Node:
-    """The tree that `section`, a mapping with its numbers as text, stands for. Raises DetectionError."""
+@dataclass
+class Expansion:
+    """Lists for placeholders, and the names that were asked for."""
+
+    lists: Lists
+    asked: dict[str, None] = field(default_factory=dict)
+
+    def values(self, name: str) -> tuple[str, ...]:
+        """The values of a list; none if it is not declared."""
+        self.asked[name.lower()] = None
+        return self.lists.get(name)
+
+    @property
+    def undeclared(self) -> tuple[str, ...]:
+        """The names asked for that have no values."""
+        return tuple(name for name in self.asked if not self.lists.get(name))
+
+
+def parse_detection(section: object, placeholders: Expansion) -> Node:
+    """The tree that `section`, a mapping with its numbers as text, stands for. Raises DetectionError.
+
+    It matches nothing, in either polarity, if a list that it asks for has no values.
+    """
     if not isinstance(section, dict):
         raise DetectionError("detection must be a map of named searches and a condition")
     searches = {str(name): value for name, value in section.items() if name != "condition"}
@@ -49,9 +74,10 @@ def parse_detection(section: object, placeholders: Placeholders) -> Node:
     named = {name: SigmaDetection.from_definition("unused") for name in searches}
     try:
         parsed = SigmaDetections(named, conditions).parsed_condition
-        return _or([_condition(item.parse(postprocess=False), nodes, item.detections) for item in parsed])
+        node = _or([_condition(item.parse(postprocess=False), nodes, item.detections) for item in parsed])
     except SigmaError as error:
         raise DetectionError(f"condition: {error}", "condition") from error
+    return Or(()) if placeholders.undeclared else node
 
 
 def _condition(item: object, nodes: Mapping[str, Node], detections: SigmaDetections) -> Node:
@@ -75,7 +101,7 @@ def _condition(item: object, nodes: Mapping[str, Node], detections: SigmaDetecti
     raise DetectionError("condition: cannot be read", "condition")
 
 
-def _search(value: object, placeholders: Placeholders, path: tuple[str, ...]) -> Node:
+def _search(value: object, placeholders: Expansion, path: tuple[str, ...]) -> Node:
     """A named search, or one entry of it: a map means all of its fields, a list means any of its entries."""
     if isinstance(value, dict) and value:
         return _and([_item(str(key), entry, placeholders, (*path, str(key))) for key, entry in value.items()])
@@ -86,7 +112,7 @@ def _search(value: object, placeholders: Placeholders, path: tuple[str, ...]) ->
     return _item("", value, placeholders, path)
 
 
-def _item(key: str, value: Any, placeholders: Placeholders, path: tuple[str, ...]) -> Node:
+def _item(key: str, value: Any, placeholders: Expansion, path: tuple[str, ...]) -> Node:
     try:
         if isinstance(value, dict) or (isinstance(value, list) and any(isinstance(v, dict | list) for v in value)):
             raise values.Unsupported("the value of a field must be a text, a number or a list of these")
@@ -100,6 +126,8 @@ def _item(key: str, value: Any, placeholders: Placeholders, path: tuple[str, ...
 def _typed(key: str, value: Any) -> Any:
     """The value as its modifiers want it: numbers for comparisons, text for everything else that has modifiers."""
     modifiers_of = set(key.split("|")[1:])
+    if {"re", "expand"} <= modifiers_of and key.index("|expand") < key.index("|re"):
+        raise values.Unsupported("a placeholder inside a regular expression is written |re|expand, in this order")
     entries = value if isinstance(value, list) else [value]
     if modifiers_of & NUMERIC:
         return [_number(entry) for entry in entries]
@@ -117,7 +145,7 @@ def _number(entry: object) -> object:
         raise values.Unsupported(f"{entry!r} is not a number") from error
 
 
-def _detection_item(item: SigmaDetectionItem, placeholders: Placeholders) -> Node:
+def _detection_item(item: SigmaDetectionItem, placeholders: Expansion) -> Node:
     field = item.field or ""
     if field and ('"' in field or "\\" in field or not all(field.split("."))):
         raise values.Unsupported("a field name is a path such as userIdentity.type, without quotes or empty parts")
@@ -126,12 +154,19 @@ def _detection_item(item: SigmaDetectionItem, placeholders: Placeholders) -> Nod
     return Not(node) if item.negated else node
 
 
-def _value(field: str, value: SigmaType, placeholders: Placeholders) -> Node:
+def _value(field: str, value: SigmaType, placeholders: Expansion) -> Node:
     match value:
+        case Networks():
+            return _listed_networks(field, value.name, placeholders)
         case SigmaExpansion():
             return _or([_value(field, one, placeholders) for one in value.values])
+        case SigmaString(s=[Placeholder(name=name)]) if field and type(value) is SigmaString:
+            return _listed(field, name, placeholders)
         case SigmaString() | SigmaRegularExpression() if value.contains_placeholder():
-            return _or([_test(field, one) for one in value.replace_placeholders(_expander(placeholders))])
+            replaced: list[SigmaType] = list(value.replace_placeholders(_expander(placeholders)))
+            if isinstance(value, SigmaCasedString):  # pySigma gives back texts of any case
+                replaced = [SigmaCasedString.from_sigma_string(one) for one in replaced if isinstance(one, SigmaString)]
+            return _or([_test(field, one) for one in replaced])
     if not field:
         if isinstance(value, SigmaNull):
             raise values.Unsupported("null needs a field to be the value of")
@@ -160,13 +195,28 @@ def _equality(field: str, folded: Sequence[str]) -> Test:
     return Test(field, values.sql(values.one_of(texts)), texts, texts if all(map(plain, texts)) else ())
 
 
-def _expander(placeholders: Placeholders) -> Callable[[Placeholder], Iterator[SigmaString]]:
+def _listed(field: str, name: str, placeholders: Expansion) -> Node:
+    """Whether the field is in a list; wildcards in its values count, as in the rule itself."""
+    texts = placeholders.values(name)
+    plain = [text for text in texts if not set(text) & set("*?\\")]
+    if len(plain) <= LONG:
+        return _or([_test(field, SigmaString(text)) for text in texts])
+    others = [_test(field, SigmaString(text)) for text in texts if set(text) & set("*?\\")]
+    return _or([Listed(field, placeholders.lists.key(name)), *others])
+
+
+def _listed_networks(field: str, name: str, placeholders: Expansion) -> Node:
+    texts = placeholders.values(name)
+    if wrong := next((text for text in texts if network(text) is None), None):
+        raise values.Unsupported(f"list %{name}% has {wrong!r}, which is neither an address nor a network")
+    return Listed(field, placeholders.lists.key(name), networks=True) if texts else Or(())
+
+
+def _expander(placeholders: Expansion) -> Callable[[Placeholder], Iterator[SigmaString]]:
     """What pySigma asks for the values of a placeholder; wildcards in them count, as in the rule itself."""
 
     def expand(placeholder: Placeholder) -> Iterator[SigmaString]:
-        if placeholder.name not in placeholders:
-            raise values.Unsupported(f"placeholder %{placeholder.name}% has no values: define it, or write them out")
-        yield from map(SigmaString, placeholders[placeholder.name])
+        yield from map(SigmaString, placeholders.values(placeholder.name))
 
     return expand
 
