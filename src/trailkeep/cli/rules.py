@@ -8,9 +8,11 @@ from typing import Annotated
 import pyarrow as pa
 import typer
 
+from trailkeep.baselines import idle
 from trailkeep.cli import rules_history, setup
-from trailkeep.cli.options import FormatOption, RulesOption, SourcesOption
+from trailkeep.cli.options import DEFAULT_CONFIG, ConfigOption, FormatOption, RulesOption, SourcesOption
 from trailkeep.cli.output import write_rows
+from trailkeep.detect.rules import RulePack
 
 app = typer.Typer(help="Detection rules.", no_args_is_help=True, rich_markup_mode=None)
 for command in (rules_history.replay, rules_history.diff, rules_history.hits, rules_history.explain):
@@ -18,8 +20,10 @@ for command in (rules_history.replay, rules_history.diff, rules_history.hits, ru
 
 
 @app.command("list")
-def list_rules(rules: RulesOption = None, format: FormatOption = "table") -> None:
-    """List the rules in use.
+def list_rules(
+    rules: RulesOption = None, config: ConfigOption = DEFAULT_CONFIG, format: FormatOption = "table"
+) -> None:
+    """List the rules in use; what of them cannot run with this configuration is said beside it.
 
     Example: trailkeep rules list --format csv
     """
@@ -36,6 +40,7 @@ def list_rules(rules: RulesOption = None, format: FormatOption = "table") -> Non
         for rule in pack.every
     ]
     write_rows(pa.Table.from_pylist(rows), format, sys.stdout)
+    _tell_idle(pack, config)
     raise typer.Exit(1 if pack.faults else 0)
 
 
@@ -92,8 +97,8 @@ _COVERAGE = pa.schema(
 
 
 @app.command()
-def lint(rules: RulesOption = None, sources: SourcesOption = None) -> None:
-    """Tell what is wrong or weak about rules, each with file and line.
+def lint(rules: RulesOption = None, sources: SourcesOption = None, config: ConfigOption = DEFAULT_CONFIG) -> None:
+    """Tell what is wrong or weak about rules, each with file and line, and what cannot run as it is configured.
 
     Example: trailkeep rules lint --rules my-rules/
     """
@@ -104,4 +109,10 @@ def lint(rules: RulesOption = None, sources: SourcesOption = None) -> None:
     for note in notes:
         print(note)
     print(f"{len(pack.every)} rules, {len(pack.faults)} left out, {len(notes)} notes", file=sys.stderr)
+    _tell_idle(pack, config)
     raise typer.Exit(1 if notes or pack.faults else 0)
+
+
+def _tell_idle(pack: RulePack, config: Path) -> None:
+    if why := idle(pack.baselines, setup.places_of(config)):
+        print(why, file=sys.stderr)

@@ -11,14 +11,25 @@ import pyarrow as pa
 import typer
 import yaml
 
+from trailkeep.baselines import able, idle
 from trailkeep.cli import setup
-from trailkeep.cli.options import DEFAULT_HOME, FormatOption, HomeOption, RulesOption, SourcesOption, cores
+from trailkeep.cli.options import (
+    DEFAULT_CONFIG,
+    DEFAULT_HOME,
+    ConfigOption,
+    FormatOption,
+    HomeOption,
+    RulesOption,
+    SourcesOption,
+    cores,
+)
 from trailkeep.cli.output import counted, write_rows
 from trailkeep.core.errors import UsageError
 from trailkeep.core.source import Source
 from trailkeep.core.timespan import parse_moment
 from trailkeep.detect.rule import AnyRule, Baseline, Correlation, Rule
 from trailkeep.detect.rules import RulePack
+from trailkeep.geo.places import Places
 from trailkeep.lake.home import open_home
 
 SinceOption = Annotated[str, typer.Option(help="Events at or after this time: 90d, 2026-11-01.")]
@@ -58,16 +69,23 @@ def replay(
     rules: RulesOption = None,
     sources: SourcesOption = None,
     home: HomeOption = DEFAULT_HOME,
+    config: ConfigOption = DEFAULT_CONFIG,
     format: FormatOption = "table",
 ) -> None:
     """Show what rules would have said about what is stored: alerts a day, before you enable them.
 
     Example: trailkeep rules replay "many secrets" --since 30d
     """
-    pack = setup.rules_of(rules)
+    pack, places = setup.rules_of(rules), setup.places_of(config)
     wanted = chosen(pack, rule)
     first, end = _span(since, until)
-    found = _replay(with_what_they_need(pack, wanted), sources, home, first, end)
+    if why := idle((one for one in wanted if isinstance(one, Baseline)), places):
+        if rule is not None:
+            raise UsageError(why)
+        print(why, file=sys.stderr)
+        can = able(pack.baselines, places)
+        wanted = [one for one in wanted if not isinstance(one, Baseline) or one in can]
+    found = _replay(with_what_they_need(pack, wanted), sources, home, first, end, places)
     ids = {one.id for one in wanted}
     told = [alert for alert in found.alerts if alert["rule_uid"] in ids]
     events = Counter(row["alert_id"] for row in found.alert_events)
@@ -103,6 +121,7 @@ def diff(
     until: UntilOption = "now",
     sources: SourcesOption = None,
     home: HomeOption = DEFAULT_HOME,
+    config: ConfigOption = DEFAULT_CONFIG,
     format: FormatOption = "table",
 ) -> None:
     """Show which events a change of rules adds to alerts, and which it takes away.
@@ -117,10 +136,11 @@ def diff(
             if changed & set(one.rules):
                 changed.add(one.id)
     first, end = _span(since, until)
+    places = setup.places_of(config)
     told: list[dict[tuple[str, str], Any]] = []
     for pack in packs:
         wanted = [one for one in chosen(pack, None) if one.id in changed]
-        found = _replay(with_what_they_need(pack, wanted), sources, home, first, end)
+        found = _replay(with_what_they_need(pack, wanted), sources, home, first, end, places)
         titles = {one.id: one.title for one in wanted}
         told.append(
             {
@@ -243,13 +263,15 @@ def _span(since: str, until: str) -> tuple[datetime, datetime]:
     return parse_moment(since, now), parse_moment(until, now)
 
 
-def _replay(pack: RulePack, sources: list[Path] | None, home: Path, first: datetime, end: datetime) -> Any:
+def _replay(
+    pack: RulePack, sources: list[Path] | None, home: Path, first: datetime, end: datetime, places: Places
+) -> Any:
     from trailkeep.engine.reading import connect_lake
     from trailkeep.replay import replay as run
 
     lake = open_home(home)
     matcher = setup.matcher_of(pack, dict(setup.reading_of(sources, None, 64).sources))
-    return run(connect_lake(lake.warehouse, threads=cores(None)), lake, matcher, first, end)
+    return run(connect_lake(lake.warehouse, threads=cores(None)), lake, matcher, first, end, places)
 
 
 _RULES = pa.schema(

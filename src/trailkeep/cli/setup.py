@@ -1,14 +1,17 @@
-"""Options in, what the stages need out: sources, compiled rules."""
+"""Options in, what the stages need out: sources, compiled rules, places of addresses."""
 
 import os
 import sys
 from pathlib import Path
 
-from trailkeep.cli.options import existing
+from trailkeep.cli.options import DEFAULT_CONFIG, existing
+from trailkeep.config import config_model
 from trailkeep.core.errors import UsageError
 from trailkeep.core.source import Source, load_sources
+from trailkeep.core.yaml_file import load_yaml
 from trailkeep.detect.match import Matcher
 from trailkeep.detect.rules import RulePack, load_rules
+from trailkeep.geo.places import Geo, Places
 from trailkeep.intake import Reading
 
 SHIPPED_RULES = Path(__file__).parent.parent / "rules"
@@ -38,6 +41,13 @@ def rules_of(paths: list[Path] | None) -> RulePack:
 def matcher_of(pack: RulePack | None, sources: dict[str, Source]) -> Matcher:
     """A matcher of the pack's rules for these sources."""
     return Matcher(pack.rules, sources, pack.correlations, pack.baselines) if pack else Matcher((), sources)
+
+
+def places_of(config: Path) -> Places:
+    """What the part `geo:` of the configuration names; nothing where there is no configuration, which need not be."""
+    if config == DEFAULT_CONFIG and not config.exists():
+        return Places(Geo())
+    return Places(load_yaml(config, config_model(collectors=False), os.environ).geo)
 
 
 def cache() -> Path:
