@@ -185,8 +185,8 @@ def _of_series(events: "_Events", one: Baseline, asks: Asks, since: datetime, un
     of, first_bucket = f"[{_entity(asks)}] AS entity, epoch({bucket})::BIGINT AS bucket", _floor(since, asks.bucket)
     explained = set[tuple[Any, ...]]()
     if asks.unless is not None:
-        some = events.of(asks.unless, first_bucket - asks.bucket, end)
-        for entity, at in events.rows(f"SELECT DISTINCT {of} FROM ({some})"):  # noqa: S608
+        excuses = events.of(asks.unless, first_bucket - asks.bucket, end)
+        for entity, at in events.rows(f"SELECT DISTINCT {of} FROM ({excuses})"):  # noqa: S608
             explained |= {(*entity, at), (*entity, at + step)}
     every = events.of(asks.where, _floor(since - asks.history, asks.bucket), end)
     rows = events.rows(f"SELECT {of}, {asks.metric.sql} AS value FROM ({every}) GROUP BY ALL ORDER BY ALL")  # noqa: S608
