@@ -39,10 +39,23 @@ def test_places(places: Places) -> None:
 
 @pytest.mark.parametrize(
     "text",
-    (
-        "10.0.0.1 127.0.0.1 100.64.0.1 169.254.1.1 172.31.0.1 192.168.1.1 0.1.2.3 ::1 fe80::1 fd00::1 Internal 8.1.2 "
-        "8.1.2.3\0 fe80::1%eth0"
-    ).split(" "),
+    [
+        "10.0.0.1",
+        "127.0.0.1",
+        "100.64.0.1",
+        "169.254.1.1",
+        "172.31.0.1",
+        "192.168.1.1",
+        "0.1.2.3",
+        "::1",
+        "fe80::1",
+        "fd00::1",
+        "Internal",
+        "",
+        "8.1.2",
+        "8.1.2.3\0",
+        "fe80::1%eth0",
+    ],
 )
 def test_what_is_inside_or_no_address_has_no_place(places: Places, text: str) -> None:
     assert places.of(text) == Place()
