@@ -84,13 +84,12 @@ def able(every: Iterable[Baseline], places: Places | None) -> tuple[Baseline, ..
 
 def idle(every: Iterable[Baseline], places: Places | None) -> str | None:
     """Which detectors do not run for want of places, and what to do about it, in words; None if all run."""
-    known = list(every)
-    left = [one for one in known if one not in able(known, places)]
+    kinds = places.kinds if places else frozenset()
+    left = {one.title: lacking for one in every if (lacking := check(one.asks).needs - kinds)}
     if not left:
         return None
-    lacking = frozenset[str]().union(*(check(one.asks).needs for one in left)) - (places.kinds if places else set())
-    keys = " and ".join(f"`geo.{kind}`" for kind in sorted(lacking, reverse=True))
-    titles = "; ".join(one.title for one in left)
+    keys = " and ".join(f"`geo.{kind}`" for kind in sorted(frozenset[str]().union(*left.values()), reverse=True))
+    titles = "; ".join(left)
     return f"{len(left)} of the baselines cannot run: trailkeep.yaml names no file for {keys}: {titles}"
 
 

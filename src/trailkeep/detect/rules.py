@@ -15,7 +15,7 @@ from trailkeep.detect.correlations import filtered, resolve
 from trailkeep.detect.rule import AnyRule, Baseline, Correlation, Filter, Rule
 
 _One = TypeVar("_One", bound=AnyRule)
-COMPILER = 6
+COMPILER = 7
 """Raised whenever the same rule text yields another tree."""
 
 
