@@ -39,6 +39,7 @@ from trailkeep.core.secret import Secret
 from trailkeep.core.source import Source, load_sources
 from trailkeep.detect.rule import AnyRule, Baseline, Correlation, Rule
 from trailkeep.detect.rules import load_rules
+from trailkeep.geo.places import Geo
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -279,7 +280,13 @@ def configuration_page() -> str:
         "A secret is named by one of:",
         _keys(Secret),
     ]
-    for name, model in (("commit", Commit), ("baselines", Baselines), ("silence", Silence), ("drop", Drop)):
+    for name, model in (
+        ("commit", Commit),
+        ("baselines", Baselines),
+        ("geo", Geo),
+        ("silence", Silence),
+        ("drop", Drop),
+    ):
         parts += [f"## {name}", (model.__doc__ or "").strip(), _keys(model)]
     parts += ["## collect", "By name, a collector; each has `type`, and `enabled: false` where it is not to run."]
     for name, kind in types().items():

@@ -68,10 +68,12 @@ class Collection:
         say: Callable[[str], None] = lambda text: None,
         delay: float = 1.0,
         deliverer: Deliverer | None = None,
+        places: Places | None = None,
     ) -> None:
         """`only`: names of collectors to run; `delay`: seconds before the first new try of what failed.
 
-        `deliverer`: tells people of the alerts meanwhile, in threads of its own.
+        `deliverer`: tells people of the alerts meanwhile, in threads of its own. `places`: says where addresses are,
+        to detectors that ask.
         """
         self.stop = threading.Event()
         self.report = Collected()
@@ -90,7 +92,7 @@ class Collection:
             if each.enabled and (only is None or name in only)
         }
         self._watch = Watch(self._home, self._feed, config.silence, self._home.spool / "own", say)
-        self._places = Places(config.geo)
+        self._places = places
         self._detectors = Periodic("detectors of what is unusual", config.baselines.every_seconds, self._detect, say)
         self._care: BaseProcess | None = None
         self._since_care = 0

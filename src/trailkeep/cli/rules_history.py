@@ -79,12 +79,8 @@ def replay(
     pack, places = setup.rules_of(rules), setup.places_of(config)
     wanted = chosen(pack, rule)
     first, end = _span(since, until)
-    if why := idle((one for one in wanted if isinstance(one, Baseline)), places):
-        if rule is not None:
-            raise UsageError(why)
-        print(why, file=sys.stderr)
-        can = able(pack.baselines, places)
-        wanted = [one for one in wanted if not isinstance(one, Baseline) or one in can]
+    if rule is None:
+        wanted = _that_can(wanted, places)
     found = _replay(with_what_they_need(pack, wanted), sources, home, first, end, places)
     ids = {one.id for one in wanted}
     told = [alert for alert in found.alerts if alert["rule_uid"] in ids]
@@ -139,7 +135,7 @@ def diff(
     places = setup.places_of(config)
     told: list[dict[tuple[str, str], Any]] = []
     for pack in packs:
-        wanted = [one for one in chosen(pack, None) if one.id in changed]
+        wanted = _that_can([one for one in chosen(pack, None) if one.id in changed], places)
         found = _replay(with_what_they_need(pack, wanted), sources, home, first, end, places)
         titles = {one.id: one.title for one in wanted}
         told.append(
@@ -230,6 +226,16 @@ def explain(
         for source in known.values():
             if isinstance(one, Rule) and one.applies_to(source.logsource):
                 print(f"\n-- {source.name}\n{compiled(one, source)}")
+
+
+def _that_can(wanted: Iterable[AnyRule], places: Places) -> list[AnyRule]:
+    """Those of `wanted` that can run; of the others it is said why they cannot."""
+    found = list(wanted)
+    baselines = [one for one in found if isinstance(one, Baseline)]
+    if why := idle(baselines, places):
+        print(why, file=sys.stderr)
+    can = {one.id for one in able(baselines, places)}
+    return [one for one in found if not isinstance(one, Baseline) or one.id in can]
 
 
 def _tell_why(found: Sequence[AnyRule], event: str, known: Mapping[str, Source], home: Path) -> None:
