@@ -50,7 +50,8 @@ SELECT
     CASE WHEN kind < 3 THEN CASE what WHEN 0 THEN 'RunInstances' WHEN 1 THEN 'ConsoleLogin' WHEN 2 THEN 'AssumeRole'
         ELSE CASE WHEN what < 100 THEN 'GetObject' ELSE 'Action' || (what % 300) END END END AS event_name,
     CASE WHEN kind < 3 THEN 'arn:aws:iam::111122223333:user/u' || who END AS principal,
-    CASE WHEN kind < 3 AND n >= {odd} THEN '200.1.2.3' WHEN kind < 3 THEN (20 + who % 60) || '.' || (who % 200) || '.' || (x % 3) || '.7'
+    CASE WHEN kind < 3 AND n >= {odd} THEN '200.1.2.3'
+        WHEN kind < 3 THEN (20 + who % 60) || '.' || (who % 200) || '.' || (x % 3) || '.7'
         ELSE '10.0.' || (who % 4) || '.' || (who % 250) END AS src_ip,
     CASE WHEN kind < 3 AND who % 2 = 0 THEN 'AKIA' || lpad(who::VARCHAR, 16, '0') END AS access_key,
     n::VARCHAR AS event_uid,
