@@ -37,6 +37,7 @@ from trailkeep.core.levels import LEVELS
 from trailkeep.core.ocsf import CLASSES
 from trailkeep.core.secret import Secret
 from trailkeep.core.source import Source, load_sources
+from trailkeep.detect.baseline import PLACES
 from trailkeep.detect.rule import AnyRule, Baseline, Correlation, Rule
 from trailkeep.detect.rules import load_rules
 from trailkeep.geo.places import Geo
@@ -258,6 +259,15 @@ def columns_page() -> str:
             "## sightings",
             "Which data file holds which entity, derived by `trailkeep compact`.",
             _columns(SIGHTINGS),
+            "## Places of addresses",
+            "Not stored: detectors of baselines may name them where [files say it](../how-to/geo.md).",
+            _table(
+                ("Column", "Of", "Needs"),
+                [
+                    (_code(name), f"{what} of {_code(ip)}", _code(f"geo.{kind}"))
+                    for name, (ip, what, kind) in PLACES.items()
+                ],
+            ),
         ]
     )
 

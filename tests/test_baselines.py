@@ -16,6 +16,7 @@ from trailkeep.detect.rule import Baseline
 from trailkeep.detect.rules import load_rules
 from trailkeep.engine.reading import connect_lake
 from trailkeep.lake.home import Home
+from trailkeep.lake.progress import Position, Progress, record_progress
 from trailkeep.store.tables import alerts, observations
 
 NOW = datetime(2026, 11, 20, 12, tzinfo=UTC)  # a Friday
@@ -164,6 +165,17 @@ def test_what_comes_late_is_looked_at_again_and_told_once(tmp_path: Path) -> Non
         "'ap-east-1' for the first time, at 2026-11-20 10:00:00Z",
         "'us-west-2' for the first time, at 2026-11-20 10:30:00Z",
     ]
+
+
+def test_what_an_older_version_kept_is_gone_on_from(tmp_path: Path) -> None:
+    known = [call(n, NOW - timedelta(days=9) + timedelta(hours=n), "mara") for n in range(200)]
+    home = lake_of(tmp_path, {"a.json": document(*known)})
+    region = detectors(tmp_path)["region"]
+    key = f"{region.id}@{region.content_hash[:12]}"
+    record_progress(home.state, Progress((Position("baselines", key, NOW.isoformat()),)))
+    add(home, tmp_path, late(NOW - timedelta(hours=2), "mara", "ap-east-1", 1))
+    add(home, tmp_path, late(NOW + timedelta(minutes=2), "mara", "us-west-2", 2))
+    assert look(home, [region], NOW + timedelta(hours=1), again=timedelta(hours=24)) == 1
 
 
 def test_without_looking_again_what_comes_late_is_history(tmp_path: Path) -> None:

@@ -21,6 +21,7 @@ from trailkeep.cli.main import build
 from trailkeep.collect.config import types
 from trailkeep.core.columns import EVENTS, SIGHTINGS
 from trailkeep.core.source import load_source, load_sources
+from trailkeep.detect.baseline import PLACES
 from trailkeep.detect.rules import load_rules
 from trailkeep.engine.duckdb import connect
 from trailkeep.engine.guard import check_select
@@ -113,6 +114,7 @@ def test_every_rule_is_on_the_page() -> None:
 def test_every_column_is_on_the_page() -> None:
     page = hooks.columns_page()
     assert all(f"| `{column.name}` |" in page for column in (*EVENTS, *SIGHTINGS))
+    assert all(f"| `{name}` |" in page for name in PLACES)
 
 
 def test_every_environment_variable_is_documented() -> None:

@@ -129,7 +129,9 @@ def look(
     con = connect_lake(home.warehouse, threads=1)
     for one in baselines:
         key = f"{one.id}@{one.content_hash[:12]}"
-        begun, seen = map(datetime.fromisoformat, known.get(key) or [(until - _FIRST_LOOK).isoformat()] * 2)
+        kept = known.get(key, (until - _FIRST_LOOK).isoformat())
+        ends = [kept, kept] if isinstance(kept, str) else kept  # older versions kept the second only
+        begun, seen = map(datetime.fromisoformat, ends)
         end = _floor(until, check(one.asks).bucket)
         if end <= seen:
             continue
