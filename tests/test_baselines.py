@@ -167,6 +167,17 @@ def test_what_comes_late_is_looked_at_again_and_told_once(tmp_path: Path) -> Non
     ]
 
 
+def test_what_is_new_to_all_is_told_once_whoever_had_it(tmp_path: Path) -> None:
+    known = [call(n, NOW - timedelta(days=9) + timedelta(hours=n), "mara") for n in range(200)]
+    first = call(900, NOW - timedelta(hours=1, minutes=30), "mara", "us-west-2")
+    home = lake_of(tmp_path, {"a.json": document(*known, first)})
+    anyone, day = [detectors(tmp_path)["anyone"]], timedelta(hours=24)
+    assert look(home, anyone, NOW, again=day) == 1
+    add(home, tmp_path, late(NOW - timedelta(hours=3), "tom", "us-west-2", 1))
+    assert [text.partition(":user/")[2].split(":")[0] for text in seen(home, anyone[0])] == ["tom"]
+    assert look(home, anyone, NOW + timedelta(hours=1), again=day) == 0
+
+
 def test_what_an_older_version_kept_is_gone_on_from(tmp_path: Path) -> None:
     known = [call(n, NOW - timedelta(days=9) + timedelta(hours=n), "mara") for n in range(200)]
     home = lake_of(tmp_path, {"a.json": document(*known)})

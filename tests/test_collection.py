@@ -242,7 +242,7 @@ def test_what_cannot_run_is_said_once_when_it_starts(home: Home, tmp_path: Path)
     config = CollectConfig(commit=Commit(seconds=0.3), collect={"f": files})
     said: list[str] = []
     Collection(settings_of(home, READING, matcher), config, once=True, say=said.append).run()
-    assert said == ["1 of the baselines cannot run: trailkeep.yaml names no file for `geo.country`: New country"]
+    assert said == ["1 of the baselines cannot run until trailkeep.yaml names a file for `geo.country`: New country"]
     assert not KeptProgress(home.state).positions("baselines")
 
 

@@ -46,12 +46,14 @@ class Finding:
     entity: tuple[str, ...]
     time: datetime
     sentence: str
-    series: tuple[tuple[str, float | None], ...]
+    series: tuple[tuple[str, float | None], ...] = ()
+    key: tuple[str, ...] = ()
+    """What is told once; the entity if it is empty."""
 
     @property
     def about(self) -> str:
-        """How the ids of all begin that are of this detector and entity."""
-        return f"{self.baseline.id}/{sha256(chr(0).join(self.entity).encode()).hexdigest()[:16]}/"
+        """How the ids of all begin that are about the same."""
+        return f"{self.baseline.id}/{sha256(chr(0).join(self.key or self.entity).encode()).hexdigest()[:16]}/"
 
     @property
     def uid(self) -> str:
@@ -90,7 +92,7 @@ def idle(every: Iterable[Baseline], places: Places | None) -> str | None:
         return None
     keys = " and ".join(f"`geo.{kind}`" for kind in sorted(frozenset[str]().union(*left.values()), reverse=True))
     titles = "; ".join(left)
-    return f"{len(left)} of the baselines cannot run: trailkeep.yaml names no file for {keys}: {titles}"
+    return f"{len(left)} of the baselines cannot run until trailkeep.yaml names a file for {keys}: {titles}"
 
 
 def record(state: StateConnection, findings: Iterable[Finding], windows: dict[str, int], now: datetime) -> int:
@@ -186,10 +188,10 @@ def _of_series(events: "_Events", one: Baseline, asks: Asks, since: datetime, un
     of, first_bucket = f"[{_entity(asks)}] AS entity, epoch({bucket})::BIGINT AS bucket", _floor(since, asks.bucket)
     explained = set[tuple[Any, ...]]()
     if asks.unless is not None:
-        excuses = events.of(asks.unless, first_bucket - asks.bucket, end)
+        excuses = events.of(asks.unless, first_bucket - asks.bucket, end, once=False)
         for entity, at in events.rows(f"SELECT DISTINCT {of} FROM ({excuses})"):  # noqa: S608
             explained |= {(*entity, at), (*entity, at + step)}
-    every = events.of(asks.where, _floor(since - asks.history, asks.bucket), end)
+    every = events.of(asks.where, _floor(since - asks.history, asks.bucket), end, once=asks.metric.counts_each)
     rows = events.rows(f"SELECT {of}, {asks.metric.sql} AS value FROM ({every}) GROUP BY ALL ORDER BY ALL")  # noqa: S608
     for entity, some in groupby(rows, key=lambda row: row[0]):
         points = {at: value for _, at, value in some}
@@ -214,23 +216,24 @@ def _of_values(events: "_Events", one: Baseline, asks: Asks, since: datetime, un
     assert isinstance(method, FirstSeen | Rare)
     over = "entity" if isinstance(method, FirstSeen) and method.scope == "entity" else "1"
     called = method.called if isinstance(method, FirstSeen) and method.called else "NULL"
+    every = events.of(asks.where, since - asks.history, until, once=False)
     pairs = (
         f"SELECT [{_entity(asks)}] AS entity, CAST({method.value} AS VARCHAR) AS value, min(time) AS first, "  # noqa: S608
-        f"max(CAST({called} AS VARCHAR)) AS called FROM ({events.of(asks.where, since - asks.history, until)}) "
+        f"max(CAST({called} AS VARCHAR)) AS called FROM ({every}) "
         f"WHERE {method.value} IS NOT NULL GROUP BY entity, value"
     )
     rows = list(
         events.rows(
             f"SELECT entity, value, epoch(first), epoch(min(first) OVER (PARTITION BY {over})), "  # noqa: S608
-            f"count(*) OVER (PARTITION BY value), epoch(min(first) OVER (PARTITION BY value)), called "
+            f"count(*) OVER (PARTITION BY value), called "
             f"FROM ({pairs}) ORDER BY first, entity, value"
         )
     )
     entities, days = len({tuple(row[0]) for row in rows}), f"{asks.history.days:,} days"
     before: dict[tuple[str, ...], set[str]] = defaultdict(set)
-    for entity, value, first, known, holders, ever, name in rows:
+    for entity, value, first, known, holders, name in rows:
         had = before[tuple(entity) if over == "entity" else ()]
-        others = len(had)
+        others, again = len(had), value in had
         had.add(value)
         moment = datetime.fromtimestamp(first, UTC)
         if moment < since or first - known < asks.warm_up.total_seconds():
@@ -241,26 +244,30 @@ def _of_values(events: "_Events", one: Baseline, asks: Asks, since: datetime, un
                 continue
             expected, seen = f"what others of {entities:,} have in {days}", f"{shown}, which {holders:,} of them have"
         elif method.scope == "anyone":
-            if ever < first:
+            if again:
                 continue
             expected, seen = f"one of {others:,} that anyone had in {days}", f"{shown} for the first time"
         else:
             expected, seen = f"one of {others:,} that it had in {days}", f"{shown} for the first time"
         told = f"{_who(entity)}: expected {expected}; seen {seen}, at {moment:%Y-%m-%d %H:%M:%SZ}"
-        yield Finding(one, (*entity, value), moment, told, ())
+        of_anyone = isinstance(method, FirstSeen) and method.scope == "anyone"
+        yield Finding(one, (*entity, value), moment, told, key=(value,) if of_anyone else ())
 
 
 @dataclass(frozen=True)
 class _Events:
-    """The events that a detector is about, each once, with the columns that it names."""
+    """The events that a detector is about, with the columns that it names."""
 
     con: Connection
     home: Home
     asks: Asks
     places: Places | None
 
-    def of(self, where: str, first: datetime, end: datetime) -> str:
-        """SQL of those for which `where` holds, from `first` to before `end`."""
+    def of(self, where: str, first: datetime, end: datetime, *, once: bool) -> str:
+        """SQL of those for which `where` holds, from `first` to before `end`.
+
+        `once`: each once, however often it was delivered; that takes memory for every one of them.
+        """
         table = iceberg_table(current_snapshot(self.home).events).sql(dialect="duckdb")
         span = (
             f"source <> '{SIGNAL_SOURCE}' AND time >= TIMESTAMPTZ '{first.isoformat()}' "
@@ -277,7 +284,7 @@ class _Events:
             self.con.register("places", self.places.table(ip for (ip,) in self.rows(query) if ip is not None))
         shown = ", ".join(f'"{name}"' for name in sorted(self.asks.named | {"time", "event_uid"}))
         return (
-            f"SELECT DISTINCT ON (event_uid) {shown} FROM (SELECT {', '.join(columns)} "  # noqa: S608
+            f"SELECT {'DISTINCT ON (event_uid)' if once else ''} {shown} FROM (SELECT {', '.join(columns)} "  # noqa: S608
             f"FROM (SELECT * FROM {table} WHERE {span}) AS stored {' '.join(joins)}) WHERE ({where})"
         )
 

@@ -85,6 +85,11 @@ class Metric(_Model):
         return f"CAST({self.value} AS DOUBLE)" if self.value is not None else "CAST(count(*) AS DOUBLE)"
 
     @property
+    def counts_each(self) -> bool:
+        """Whether it comes out otherwise where an event is there twice."""
+        return self.distinct is None
+
+    @property
     def empty(self) -> float | None:
         """What a bucket without events has."""
         return None if self.share is not None or self.value is not None else 0.0
