@@ -108,6 +108,7 @@ def history() -> tuple[list[dict[str, Any]], list[bytes], list[bytes]]:
             if quarter >= 4:
                 label = base64.b32encode(rng.randbytes(20)).decode().lower()
                 queries.append(asked(moment, HOST, f"{label}.tunnel.example"))
+                queries.append(asked(moment, HOST, f"{rng.randbytes(24).hex()}.c2.hex.example"))
                 queries.append(asked(moment, RESOLVER, f"{label}.s3.amazonaws.com"))
     numbered = [each | {"eventID": f"00000000-0000-4000-8000-{n:012}"} for n, each in enumerate(calls)]
     return numbered, lines, queries
@@ -198,11 +199,12 @@ def test_commands_read_the_part_geo(lake: Home, geo: Geo, tmp_path: Path, trailk
 
 
 def test_random_labels_are_told_and_words_are_not(lake: Home) -> None:
-    """A host that asks for base32 below one domain; another for words, marks of machines, and buckets of S3."""
+    """A host that asks for base32 and hex below two domains; another for words, marks of machines, buckets of S3."""
     told = seen(lake, "dns_entropy_of_names")
-    assert {text.partition(": ")[0] for text in told} == {f"{HOST}, tunnel.example"}
-    assert len(told) == 3  # of four quarters, the first is what it is known from
-    assert all("expected less than 3.60; seen 4." in text for text in told)
+    for domain, bits in (("tunnel.example", "4."), ("hex.example", "3.")):  # of four quarters, the first is its first
+        about = [text for text in told if text.startswith(f"{HOST}, {domain}: expected less than 3.60; seen {bits}")]
+        assert len(about) == 3
+    assert len(told) == 6
 
 
 def test_every_one_runs(lake: Home, geo: Geo) -> None:
