@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
 
+from bench.baselines import names
 from bench.figures import Figure
 from bench.generator import GeneratedData
 from bench.latency import latencies
@@ -39,6 +40,7 @@ class Bench:
     rounds: int
     commits: int
     signals: int
+    history: int  # events for detectors of baselines
 
     @property
     def sizes(self) -> list[GeneratedData]:
@@ -238,6 +240,29 @@ def correlations(bench: Bench) -> Iterator[Figure]:
     yield Figure(f"{at}, state", (found["size"] / MEGABYTE,), "MB")
 
 
+def baselines(bench: Bench) -> Iterator[Figure]:
+    """11: what each detector of baselines costs when it looks at a day, with the history that it asks for."""
+    folder, output = bench.runs.folder / "baselines", bench.runs.folder / "baselines.json"
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
+    measure([sys.executable, "-m", "bench.baselines", "make", str(folder), str(bench.history)])
+    costs, peaks, seen = [], [], 0
+    for name in names():
+        used = measure([sys.executable, "-m", "bench.baselines", "look", str(folder), name], stdout=output)
+        found = json.loads(output.read_text())["findings"]
+        seen += found
+        costs.append(used.cpu_seconds)
+        peaks.append(used.peak_bytes / MEGABYTE)
+        yield Figure(f"{name}, CPU", (costs[-1],), "s", note=f"{peaks[-1]:,.0f} MB at most, {found:,} findings")
+    output.unlink()
+    shutil.rmtree(folder)
+    if not seen:
+        raise BenchError("no detector saw what was put there for them to see")
+    at = f"{len(costs)} detectors of baselines, {bench.history:,} events of 90 days"
+    yield Figure(f"{at}, CPU in all", (sum(costs),), "s", note="a process each, start-up included")
+    yield Figure(f"{at}, peak memory", (max(peaks),), "MB")
+
+
 STAGES: dict[str, Stage] = {
     "ingest": ingest_cost,
     "workers": workers,
@@ -249,6 +274,7 @@ STAGES: dict[str, Stage] = {
     "latency": latency,
     "commits": commits,
     "correlations": correlations,
+    "baselines": baselines,
 }
 
 

@@ -42,9 +42,11 @@ from trailkeep.core.levels import LEVELS
 from trailkeep.core.ocsf import CLASSES
 from trailkeep.core.secret import Secret
 from trailkeep.core.source import Source, load_sources
+from trailkeep.detect.baseline import PLACES
 from trailkeep.detect.declared import Canaries, Declared, ListFile, Logs, Organisation
 from trailkeep.detect.rule import AnyRule, Baseline, Correlation, Rule
 from trailkeep.detect.rules import load_rules
+from trailkeep.geo.places import Geo
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -264,6 +266,15 @@ def columns_page() -> str:
             "## sightings",
             "Which data file holds which entity, derived by `trailkeep compact`.",
             _columns(SIGHTINGS),
+            "## Places of addresses",
+            "Not stored: detectors of baselines may name them where [files say it](../how-to/geo.md).",
+            _table(
+                ("Column", "Of", "Needs"),
+                [
+                    (_code(name), f"{what} of {_code(ip)}", _code(f"geo.{kind}"))
+                    for name, (ip, what, kind) in PLACES.items()
+                ],
+            ),
         ]
     )
 
@@ -287,7 +298,13 @@ def configuration_page() -> str:
         "A secret is named by one of:",
         _keys(Secret),
     ]
-    for name, model in (("commit", Commit), ("baselines", Baselines), ("silence", Silence), ("drop", Drop)):
+    for name, model in (
+        ("commit", Commit),
+        ("baselines", Baselines),
+        ("geo", Geo),
+        ("silence", Silence),
+        ("drop", Drop),
+    ):
         parts += [f"## {name}", (model.__doc__ or "").strip(), _keys(model)]
     parts += [
         "## What is yours",

@@ -234,6 +234,18 @@ def test_detectors_look_at_the_end_of_a_run_with_once(home: Home, tmp_path: Path
     assert said == []
 
 
+def test_what_cannot_run_is_said_once_when_it_starts(home: Home, tmp_path: Path) -> None:
+    asks = "baseline: {by: [principal], warm_up: 1d, method: {type: first_seen, value: src_country}}"
+    (tmp_path / "d.yml").write_text(f"title: New country\nid: new\n{asks}\n")
+    matcher = setup.matcher_of(load_rules([tmp_path / "d.yml"]), dict(READING.sources))
+    files = Files(type="files", files=written(tmp_path / "x", a=document(*good(2))))
+    config = CollectConfig(commit=Commit(seconds=0.3), collect={"f": files})
+    said: list[str] = []
+    Collection(settings_of(home, READING, matcher), config, once=True, say=said.append).run()
+    assert said == ["1 of the baselines cannot run until trailkeep.yaml names a file for `geo.country`: New country"]
+    assert not KeptProgress(home.state).positions("baselines")
+
+
 def test_what_a_receiver_acknowledged_is_stored_whoever_runs_now(home: Home, tmp_path: Path) -> None:
     context = _context(home, tmp_path)
     spool = Spool(context)

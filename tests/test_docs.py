@@ -22,6 +22,7 @@ from trailkeep.collect.config import types
 from trailkeep.core.columns import EVENTS, SIGHTINGS
 from trailkeep.core.source import load_source, load_sources
 from trailkeep.core.yaml_file import load_yaml
+from trailkeep.detect.baseline import PLACES
 from trailkeep.detect.declared import Declared, group_names
 from trailkeep.detect.rules import load_rules
 from trailkeep.engine.duckdb import connect
@@ -115,6 +116,7 @@ def test_every_rule_is_on_the_page() -> None:
 def test_every_column_is_on_the_page() -> None:
     page = hooks.columns_page()
     assert all(f"| `{column.name}` |" in page for column in (*EVENTS, *SIGHTINGS))
+    assert all(f"| `{name}` |" in page for name in PLACES)
 
 
 def test_every_environment_variable_is_documented() -> None:

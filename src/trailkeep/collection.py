@@ -21,7 +21,7 @@ from sqlalchemy.exc import DBAPIError
 from trailkeep.alert.deliver import Deliverer
 from trailkeep.audit import Watch
 from trailkeep.aws import Aws
-from trailkeep.baselines import look
+from trailkeep.baselines import idle, look
 from trailkeep.collect.collector import CollectorConfig, Context
 from trailkeep.collect.config import CollectConfig
 from trailkeep.collect.feed import Delivery, Fate, Feed
@@ -29,6 +29,7 @@ from trailkeep.collect.health import Health
 from trailkeep.collect.spool import Spool
 from trailkeep.core.failpoint import failpoint
 from trailkeep.core.periodic import Periodic
+from trailkeep.geo.places import Places
 from trailkeep.ingest import recover, store
 from trailkeep.lake.commit import Batch, intend
 from trailkeep.lake.compact import compact
@@ -67,10 +68,12 @@ class Collection:
         say: Callable[[str], None] = lambda text: None,
         delay: float = 1.0,
         deliverer: Deliverer | None = None,
+        places: Places | None = None,
     ) -> None:
         """`only`: names of collectors to run; `delay`: seconds before the first new try of what failed.
 
-        `deliverer`: tells people of the alerts meanwhile, in threads of its own.
+        `deliverer`: tells people of the alerts meanwhile, in threads of its own. `places`: says where addresses are,
+        to detectors that ask.
         """
         self.stop = threading.Event()
         self.report = Collected()
@@ -89,6 +92,7 @@ class Collection:
             if each.enabled and (only is None or name in only)
         }
         self._watch = Watch(self._home, self._feed, config.silence, self._home.spool / "own", say)
+        self._places = places
         self._detectors = Periodic("detectors of what is unusual", config.baselines.every_seconds, self._detect, say)
         self._care: BaseProcess | None = None
         self._since_care = 0
@@ -119,6 +123,8 @@ class Collection:
     def run(self) -> Collected:
         """Collect until `stop` is set, or until every collector has come to its end."""
         self.report.counts["recovered"] = recover(self._home, self._settings.matcher)
+        if why := idle(self._settings.matcher.baselines, self._places):
+            self._say(why)
         threads = [
             threading.Thread(target=self._collect, args=(name,), name=name, daemon=True) for name in self._contexts
         ]
@@ -184,7 +190,8 @@ class Collection:
 
     def _detect(self) -> None:
         late = timedelta(minutes=self._config.baselines.late_minutes)
-        look(self._home, self._settings.matcher.baselines, datetime.now(UTC) - late)
+        again = timedelta(hours=self._config.baselines.again_hours)
+        look(self._home, self._settings.matcher.baselines, datetime.now(UTC) - late, self._places, again)
 
     def _store(self, worker: Worker, writer: str, deliveries: list[Delivery]) -> None:
         """Commit deliveries, however long that takes, and tell each its fate."""

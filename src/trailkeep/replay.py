@@ -23,6 +23,7 @@ from trailkeep.detect.rule import Rule
 from trailkeep.detect.signals import COPIED, make_signals
 from trailkeep.engine.duckdb import Connection, connect
 from trailkeep.engine.reading import fetch, iceberg_table
+from trailkeep.geo.places import Places
 from trailkeep.judge import judge
 from trailkeep.lake.home import Home
 from trailkeep.lake.snapshot import current_snapshot
@@ -45,8 +46,13 @@ class Replayed:
     alert_events: Sequence[Mapping[str, Any]]
 
 
-def replay(con: Connection, home: Home, matcher: Matcher, since: datetime, until: datetime) -> Replayed:
-    """Run the rules of `matcher` over the events from `since` to before `until`."""
+def replay(
+    con: Connection, home: Home, matcher: Matcher, since: datetime, until: datetime, places: Places | None = None
+) -> Replayed:
+    """Run the rules of `matcher` over the events from `since` to before `until`.
+
+    Raises UsageError for a baseline that asks for places which are not known.
+    """
     engine = create_engine("sqlite://")
     metadata.create_all(engine)
     own = connect()  # `con` is busy while it is read from
@@ -61,7 +67,7 @@ def replay(con: Connection, home: Home, matcher: Matcher, since: datetime, until
                 judge(state, [signals], matcher, datetime.now(UTC))
         windows = {one.id: window_of(one) for one in matcher.baselines}
         for one in matcher.baselines:
-            record(state, find(con, home, one, since, until), windows, datetime.now(UTC))
+            record(state, find(con, home, one, since, until, places), windows, datetime.now(UTC))
         found = [dict(row._mapping) for row in state.execute(select(alerts).where(alerts.c.status == "open"))]
         numbers = {row["id"] for row in found}
         members = [dict(row._mapping) for row in state.execute(select(alert_events).order_by(alert_events.c.time))]

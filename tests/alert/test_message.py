@@ -8,9 +8,11 @@ from pathlib import Path
 import pytest
 
 from tests.alert.office import NOON, Office, Rule, config, office, signal
+from tests.mmdb import write_mmdb
 from trailkeep.alert.channels.slack import blocks
 from trailkeep.alert.channels.teams import card
 from trailkeep.alert.message import Message, brief, clean, message_of, plain
+from trailkeep.geo.places import Geo, Places
 from trailkeep.store.database import reading
 
 LINK = "https://trailkeep.example.com/alerts/{id}"
@@ -50,6 +52,18 @@ def test_a_person_can_read_it(desk: Office) -> None:
 def test_an_alert_without_a_rule_or_facts_is_told_too(desk: Office) -> None:
     desk.alert(signal("192.0.2.1", rule="gone", subject_kind="address", event_name=None, account_uid=None, region=None))
     assert "From:    192.0.2.1\n" in plain(message(desk, 1))
+
+
+def test_addresses_have_their_places(desk: Office, tmp_path: Path) -> None:
+    said = {"country": {"iso_code": "NL"}, "asn": "AS64500", "as_name": "Example\r\nBcc: all@example.com"}
+    path = write_mmdb(tmp_path / "geo.mmdb", {"198.51.100.0/24": said})
+    places = Places(Geo(country=(path,), asn=(path,)))
+    desk.alert(signal(), signal(src_ip="192.0.2.1", event_uid="2"))
+    desk.alert(signal("198.51.100.9", rule="s", subject_kind="address"))
+    with reading(desk.home.state) as connection:
+        one, other = (dict(message_of(connection, "new", [n], {}, None, places).facts) for n in (1, 2))
+    assert one["From where"] == "192.0.2.1, 198.51.100.7 (NL, AS64500 Example Bcc: all@example.com)"
+    assert (one["Who"], other["From"]) == ("alice", "198.51.100.9 (NL, AS64500 Example Bcc: all@example.com)")
 
 
 def test_many_values_are_counted(desk: Office) -> None:

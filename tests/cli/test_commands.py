@@ -14,6 +14,7 @@ import typer
 
 from tests.conftest import Program
 from tests.content.ocsf_schema import faults
+from tests.mmdb import write_mmdb
 from trailkeep.cli.main import build
 from trailkeep.cli.setup import SHIPPED_RULES
 from trailkeep.core.ocsf import CLASSES
@@ -229,6 +230,16 @@ def test_a_bad_rule_is_told_and_disables_no_other(trailkeep: Program, logs: Path
     assert done.code == 1
     assert [json.loads(line)["title"] for line in done.out.splitlines()] == ["Good"]
     assert re.search(r"bad\.yml:\d+: ", done.err)
+
+
+def test_an_alert_shows_where_addresses_are(trailkeep: Program, lake: Path, tmp_path: Path) -> None:
+    said = {"0.0.0.0/0": {"country_code": "NL"}}
+    (tmp_path / "trailkeep.yaml").write_text(f"geo: {{country: {write_mmdb(tmp_path / 'geo.mmdb', said)}}}\n")
+    show = ("alerts", "show", "1", "--home", lake, "--config", tmp_path / "trailkeep.yaml")
+    events = json.loads(trailkeep(*show, "--format", "json").out)["events"]
+    assert {event["place"] for event in events if event["src_ip"]} == {"NL"}
+    assert "place" in trailkeep(*show).out
+    assert "place" not in trailkeep("alerts", "show", "1", "--home", lake).out
 
 
 def test_decisions_on_alerts(trailkeep: Program, logs: Path, tmp_path: Path) -> None:

@@ -23,6 +23,7 @@ from trailkeep.alert.outbox import Parcel
 from trailkeep.alert.router import Router
 from trailkeep.core.errors import LakeError, Later, Refused, TrailkeepError
 from trailkeep.core.failpoint import failpoint
+from trailkeep.geo.places import Places
 from trailkeep.lake.home import Home
 
 TASK = "alerts"
@@ -46,14 +47,18 @@ class Deliverer:
         *,
         delay: float = 5.0,
         poll: float = 1.0,
+        places: Places | None = None,
     ) -> None:
-        """`delay`: seconds before the first new try; `poll`: seconds between two looks at the outbox."""
+        """`delay`: seconds before the first new try; `poll`: seconds between two looks at the outbox.
+
+        `places` says where addresses are, for messages.
+        """
         self.counts: Counter[str] = Counter()
         """sent, failed, dead, void"""
         self._home = home
         self._config = config
         self._channels = config.enabled()
-        self._router = Router(home.state, config, rules, say)
+        self._router = Router(home.state, config, rules, say, places)
         self._tools = tools
         self._say = say
         self._delay = delay

@@ -14,6 +14,7 @@ from pydantic import BaseModel, ConfigDict
 from sqlalchemy import Connection, Select, func, select
 
 from trailkeep.core.levels import LEVELS
+from trailkeep.geo.places import Places
 from trailkeep.store.database import utc
 from trailkeep.store.tables import alert_events, alerts
 
@@ -124,9 +125,17 @@ def thread_of(group_id: int, created: datetime) -> str:
 
 
 def message_of(
-    connection: Connection, kind: Kind, ids: Sequence[int], rules: Mapping[str, About], link: str | None
+    connection: Connection,
+    kind: Kind,
+    ids: Sequence[int],
+    rules: Mapping[str, About],
+    link: str | None,
+    places: Places | None = None,
 ) -> Message:
-    """What people are told of these alerts of one group: the most severe one leads."""
+    """What people are told of these alerts of one group: the most severe one leads.
+
+    `places` says where addresses are, behind them.
+    """
     found = connection.execute(select(alerts).where(alerts.c.id.in_(ids))).mappings().all()
     rows = sorted(found, key=lambda row: (-LEVELS.index(row["severity"] or row["level"]), row["id"]))
     lead, level = rows[0], rows[0]["severity"] or rows[0]["level"]
@@ -141,11 +150,11 @@ def message_of(
     }
     kind_of_subject = {"principal": "Who", "address": "From", "account": "Account"}.get(lead["subject_kind"], "Subject")
     facts = [
-        (kind_of_subject, clean(lead["subject"])),
+        (kind_of_subject, _placed([clean(lead["subject"])], places)[0]),
         ("What", ", ".join(_few(seen["event_name"]))),
         ("On", ", ".join(_few(_resources(connection, lead["id"])))),
         ("When", _span(utc(lead["first_time"]), utc(lead["last_time"]), events)),
-        ("From where", ", ".join(_few(seen["src_ip"])) if kind_of_subject != "From" else ""),
+        ("From where", ", ".join(_few(_placed(seen["src_ip"], places))) if kind_of_subject != "From" else ""),
         ("Account", ", ".join(_few(seen["account_uid"])) if kind_of_subject != "Account" else ""),
         ("Region", ", ".join(_few(seen["region"]))),
         ("How bad", level if level == lead["level"] else f"{level} (the rule says {lead['level']})"),
@@ -189,6 +198,12 @@ def _resources(connection: Connection, alert_id: int) -> list[str]:
     query = select(alert_events.c.resources).where(alert_events.c.alert_id == alert_id).distinct().limit(_COUNTED)
     found = {clean(each) for each in connection.execute(query).scalars() for each in each or ()}
     return sorted(found)[:_COUNTED]
+
+
+def _placed(addresses: list[str], places: Places | None) -> list[str]:
+    """Addresses with what is known of their places in brackets; other texts as they are."""
+    known = {text: str(places.of(text)) if places else "" for text in addresses}
+    return [f"{text} ({clean(place)})" if place else text for text, place in known.items()]
 
 
 def _few(values: list[str]) -> list[str]:

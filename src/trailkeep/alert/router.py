@@ -16,6 +16,7 @@ from trailkeep.alert import outbox as box
 from trailkeep.alert.config import AlertsConfig, Escalation, Facts, at_least
 from trailkeep.alert.message import About, Kind, Message, message_of
 from trailkeep.core.levels import LEVELS
+from trailkeep.geo.places import Places
 from trailkeep.store.database import reading, utc
 from trailkeep.store.tables import alert_events, alert_history, alerts, objects, outbox
 
@@ -30,12 +31,18 @@ class Router:
     """Decides who is told of what, and when."""
 
     def __init__(
-        self, state: Engine, config: AlertsConfig, rules: Mapping[str, About], say: Callable[[str], None]
+        self,
+        state: Engine,
+        config: AlertsConfig,
+        rules: Mapping[str, About],
+        say: Callable[[str], None],
+        places: Places | None = None,
     ) -> None:
         self._state = state
         self._config = config
         self._rules = rules
         self._say = say
+        self._places = places
 
     def route(self, now: datetime) -> int:
         """Bring alerts of which it was not decided yet into the outbox; returns how many there were."""
@@ -141,7 +148,7 @@ class Router:
         urgent = not any(at_least(each, level) for each in known)
         when = self._config.held_until(channel, level, now if urgent else until)
         if held is not None:
-            message = message_of(connection, held["kind"], [*held["alerts"], *ids], self._rules, self._config.link)
+            message = self._message(connection, held["kind"], [*held["alerts"], *ids])
             values = {
                 "alerts": list(message.alerts),
                 "payload": message.model_dump(mode="json"),
@@ -150,7 +157,7 @@ class Router:
             connection.execute(update(outbox).where(outbox.c.id == held["id"]).values(values))
             return
         kind: Kind = "more" if rows else "new"
-        message = message_of(connection, kind, ids, self._rules, self._config.link)
+        message = self._message(connection, kind, ids)
         box.put(connection, f"{kind}/{min(ids)}/{channel}", channel, message, when, now, group)
 
     def tick(self, now: datetime) -> None:
@@ -189,7 +196,7 @@ class Router:
             missing = [name for name, key in keys.items() if key not in done and self._config.channels[name].enabled]
             if not missing:
                 continue
-            message = message_of(connection, "escalation", members, self._rules, self._config.link)
+            message = self._message(connection, "escalation", members)
             for name in missing:
                 when = self._config.held_until(name, message.level, now)
                 box.put(connection, keys[name], name, message, when, now, group)
@@ -213,7 +220,7 @@ class Router:
         for group, channel in ended[:_MOST]:
             ids = connection.execute(select(alerts.c.id).where(alerts.c.group_id == group)).scalars().all()
             if ids:
-                message = message_of(connection, "closed", ids, self._rules, self._config.link)
+                message = self._message(connection, "closed", ids)
                 box.put(connection, f"closed/{group}/{channel}", channel, message, now, now, group)
 
     def _beat(self, connection: Connection, now: datetime) -> None:
@@ -226,6 +233,9 @@ class Router:
         for name in keys.keys() - {name for name, key in keys.items() if key in done}:
             when = self._config.held_until(name, "informational", now)
             box.put(connection, keys[name], name, heartbeat(connection, now, beat.every), when, now, None)
+
+    def _message(self, connection: Connection, kind: Kind, ids: Sequence[int]) -> Message:
+        return message_of(connection, kind, ids, self._rules, self._config.link, self._places)
 
 
 def _runs(members: list[Mapping[Any, Any]], gap: timedelta) -> Iterator[list[Mapping[Any, Any]]]:

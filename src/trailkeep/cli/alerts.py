@@ -13,7 +13,7 @@ from rich.console import Console
 
 from trailkeep.alert import desk
 from trailkeep.cli import delivery, setup
-from trailkeep.cli.options import DEFAULT_HOME, FormatOption, HomeOption, RulesOption
+from trailkeep.cli.options import DEFAULT_HOME, DeclaredOption, FormatOption, HomeOption, RulesOption
 from trailkeep.cli.output import counted, write_rows
 from trailkeep.core.timespan import parse_moment
 from trailkeep.lake.home import open_home
@@ -57,13 +57,19 @@ def list_alerts(
 
 @app.command()
 def show(
-    alert: IdArgument, home: HomeOption = DEFAULT_HOME, rules: RulesOption = None, format: FormatOption = "table"
+    alert: IdArgument,
+    home: HomeOption = DEFAULT_HOME,
+    rules: RulesOption = None,
+    config: DeclaredOption = None,
+    format: FormatOption = "table",
 ) -> None:
-    """Show one alert with its rule's runbook, its events and its history.
+    """Show one alert with its rule's runbook, its events and its history; where addresses are, if `geo:` says it.
 
     Example: trailkeep alerts show 3
     """
-    found = desk.show_alert(open_home(home).state, alert)
+    found, places = desk.show_alert(open_home(home).state, alert), setup.places_of(config)
+    for event in found["events"] if places.kinds else ():
+        event["place"] = str(places.of(event["src_ip"] or "")) or None
     if format != "table":
         print(json.dumps(found, default=lambda moment: moment.isoformat()))
         return
@@ -92,8 +98,9 @@ def show(
         for each in found["observations"]:
             console.print(each["sentence"], markup=False, highlight=False)
     console.print(f"\n{counted(len(found['events']), 'event')}:", markup=False, style="bold")
-    shown = [{column.name: event[column.name] for column in _EVENTS} for event in found["events"]]
-    write_rows(pa.Table.from_pylist(shown, schema=_EVENTS), format, sys.stdout)
+    schema = _EVENTS.append(pa.field("place", pa.string())) if places.kinds else _EVENTS
+    shown = [{column.name: event[column.name] for column in schema} for event in found["events"]]
+    write_rows(pa.Table.from_pylist(shown, schema=schema), format, sys.stdout)
     for step in found["history"]:
         why = f": {step['why']}" if step["why"] else ""
         console.print(f"  {step['time']} {step['action']} by {step['who']}{why}", markup=False, highlight=False)

@@ -18,6 +18,7 @@ from trailkeep.collection import Collected, Collection
 from trailkeep.config import config_model
 from trailkeep.core.errors import LakeError, UsageError
 from trailkeep.core.yaml_file import load_yaml
+from trailkeep.geo.places import Places
 from trailkeep.lake.home import create_home
 from trailkeep.lake.progress import redrive as redrive_all
 from trailkeep.pipeline import settings_of
@@ -58,12 +59,14 @@ def collect(
         print(f"{counted(redrive_all(lake.state), 'object')} to be tried again")
     with lake.exclusive("collect"):
         settings = settings_of(lake, reading, matcher, told.drop)
-        deliverer = None
+        deliverer, places = None, Places(told.geo)
         if told.alerts.channels:
             rules = {rule.id: rule for rule in pack.every}
             tools = Tools(Aws(told.accounts, told.aws_endpoint))
-            deliverer = Deliverer(lake, told.alerts, rules, tools, _say)
-        run = Collection(settings, told, once=once, only=names, confirmed=yes, say=_say, deliverer=deliverer)
+            deliverer = Deliverer(lake, told.alerts, rules, tools, _say, places=places)
+        run = Collection(
+            settings, told, once=once, only=names, confirmed=yes, say=_say, deliverer=deliverer, places=places
+        )
         for number in (signal.SIGINT, signal.SIGTERM):
             signal.signal(number, lambda *_: run.stop.set())
         _tell(run.run())

@@ -21,6 +21,7 @@ from trailkeep.cli.output import counted, write_rows
 from trailkeep.config import Config, config_model
 from trailkeep.core.errors import UsageError
 from trailkeep.core.yaml_file import load_yaml
+from trailkeep.geo.places import Places
 from trailkeep.lake.home import Home, open_home
 
 ChannelArgument = Annotated[str, typer.Argument(help="Name of the channel.")]
@@ -123,4 +124,5 @@ def _open(config: Path, home: Path) -> tuple[Config, Home]:
 def _deliverer(told: Config, lake: Home) -> Deliverer:
     rules = {rule.id: rule for rule in setup.rules_of(told.rules or None).every}
     tools = Tools(Aws(told.accounts, told.aws_endpoint))
-    return Deliverer(lake, told.alerts, rules, tools, lambda text: print(text, file=sys.stderr))
+    places = Places(told.geo)
+    return Deliverer(lake, told.alerts, rules, tools, lambda text: print(text, file=sys.stderr), places=places)

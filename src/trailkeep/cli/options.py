@@ -30,7 +30,7 @@ DeclaredOption = Annotated[
     typer.Option(
         "--config",
         envvar="TRAILKEEP_CONFIG",
-        help="The configuration file, for the lists, organisation, canaries and logs that rules ask for.",
+        help="The configuration file, for what it declares: lists, organisation, canaries, logs, geo.",
         metavar="FILE",
         show_default="trailkeep.yaml, if there is one",
     ),

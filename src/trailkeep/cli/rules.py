@@ -8,9 +8,11 @@ from typing import Annotated
 import pyarrow as pa
 import typer
 
+from trailkeep.baselines import idle
 from trailkeep.cli import rules_history, setup
 from trailkeep.cli.options import DeclaredOption, FormatOption, RulesOption, SourcesOption
 from trailkeep.cli.output import write_rows
+from trailkeep.detect.rules import RulePack
 
 app = typer.Typer(help="Detection rules.", no_args_is_help=True, rich_markup_mode=None)
 for command in (
@@ -25,7 +27,7 @@ for command in (
 
 @app.command("list")
 def list_rules(rules: RulesOption = None, config: DeclaredOption = None, format: FormatOption = "table") -> None:
-    """List the rules in use, and which of your lists they wait for.
+    """List the rules in use, and which of your lists they wait for; what else they lack is said beside it.
 
     Example: trailkeep rules list --format csv
     """
@@ -43,6 +45,7 @@ def list_rules(rules: RulesOption = None, config: DeclaredOption = None, format:
         for rule in pack.every
     ]
     write_rows(pa.Table.from_pylist(rows), format, sys.stdout)
+    _tell_idle(pack, config)
     raise typer.Exit(1 if pack.faults else 0)
 
 
@@ -100,7 +103,7 @@ _COVERAGE = pa.schema(
 
 @app.command()
 def lint(rules: RulesOption = None, sources: SourcesOption = None, config: DeclaredOption = None) -> None:
-    """Tell what is wrong or weak about rules, and which match nothing until you declare a list; with file and line.
+    """Tell what is wrong or weak about rules, and which cannot match anything as it is configured; with file and line.
 
     Example: trailkeep rules lint --rules my-rules/
     """
@@ -115,4 +118,10 @@ def lint(rules: RulesOption = None, sources: SourcesOption = None, config: Decla
         f"{len(pack.every)} rules, {len(pack.faults)} left out, {len(notes)} notes, {len(pack.waiting)} wait for lists",
         file=sys.stderr,
     )
+    _tell_idle(pack, config)
     raise typer.Exit(1 if notes or pack.faults else 0)
+
+
+def _tell_idle(pack: RulePack, config: Path | None) -> None:
+    if why := idle(pack.baselines, setup.places_of(config)):
+        print(why, file=sys.stderr)

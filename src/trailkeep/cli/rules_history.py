@@ -11,6 +11,7 @@ import pyarrow as pa
 import typer
 import yaml
 
+from trailkeep.baselines import able, idle
 from trailkeep.cli import setup
 from trailkeep.cli.options import (
     DEFAULT_HOME,
@@ -28,6 +29,7 @@ from trailkeep.detect.declared import waits_for
 from trailkeep.detect.match import Matcher
 from trailkeep.detect.rule import AnyRule, Baseline, Correlation, Rule
 from trailkeep.detect.rules import RulePack
+from trailkeep.geo.places import Places
 from trailkeep.lake.home import open_home
 
 SinceOption = Annotated[str, typer.Option(help="Events at or after this time: 90d, 2026-11-01.")]
@@ -77,10 +79,13 @@ def replay(
     Example: trailkeep rules replay "many secrets" --since 30d
     """
     pack = setup.rules_of(rules, setup.lists_of(config))
+    places = setup.places_of(config)
     setup.say_waiting(pack)
     wanted = chosen(pack, rule)
     first, end = _span(since, until)
-    found = _replay(with_what_they_need(pack, wanted), sources, home, first, end)
+    if rule is None:
+        wanted = _that_can(wanted, places)
+    found = _replay(with_what_they_need(pack, wanted), sources, home, first, end, places)
     ids = {one.id for one in wanted}
     told = [alert for alert in found.alerts if alert["rule_uid"] in ids]
     events = Counter(row["alert_id"] for row in found.alert_events)
@@ -132,10 +137,11 @@ def diff(
             if changed & set(one.rules):
                 changed.add(one.id)
     first, end = _span(since, until)
+    places = setup.places_of(config)
     told: list[dict[tuple[str, str], Any]] = []
     for pack in packs:
-        wanted = [one for one in chosen(pack, None) if one.id in changed]
-        found = _replay(with_what_they_need(pack, wanted), sources, home, first, end)
+        wanted = _that_can([one for one in chosen(pack, None) if one.id in changed], places)
+        found = _replay(with_what_they_need(pack, wanted), sources, home, first, end, places)
         titles = {one.id: one.title for one in wanted}
         told.append(
             {
@@ -272,6 +278,16 @@ def explain(
                 print(f"\n-- {source.name}\n{compiled(one, source)}")
 
 
+def _that_can(wanted: Iterable[AnyRule], places: Places) -> list[AnyRule]:
+    """Those of `wanted` that can run; of the others it is said why they cannot."""
+    found = list(wanted)
+    baselines = [one for one in found if isinstance(one, Baseline)]
+    if why := idle(baselines, places):
+        print(why, file=sys.stderr)
+    can = {one.id for one in able(baselines, places)}
+    return [one for one in found if not isinstance(one, Baseline) or one.id in can]
+
+
 def _tell_why(found: Sequence[AnyRule], event: str, matcher: Matcher, home: Path) -> None:
     from trailkeep.detect.why import why
     from trailkeep.engine.duckdb import connect
@@ -305,13 +321,15 @@ def _span(since: str, until: str) -> tuple[datetime, datetime]:
     return parse_moment(since, now), parse_moment(until, now)
 
 
-def _replay(pack: RulePack, sources: list[Path] | None, home: Path, first: datetime, end: datetime) -> Any:
+def _replay(
+    pack: RulePack, sources: list[Path] | None, home: Path, first: datetime, end: datetime, places: Places
+) -> Any:
     from trailkeep.engine.reading import connect_lake
     from trailkeep.replay import replay as run
 
     lake = open_home(home)
     matcher = setup.matcher_of(pack, dict(setup.reading_of(sources, None, 64).sources))
-    return run(connect_lake(lake.warehouse, threads=cores(None)), lake, matcher, first, end)
+    return run(connect_lake(lake.warehouse, threads=cores(None)), lake, matcher, first, end, places)
 
 
 _RULES = pa.schema(

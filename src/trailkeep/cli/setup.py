@@ -1,4 +1,4 @@
-"""Options in, what the stages need out: sources, compiled rules."""
+"""Options in, what the stages need out: sources, compiled rules, places of addresses."""
 
 import os
 import sys
@@ -7,6 +7,7 @@ from pathlib import Path
 
 from trailkeep.cli.options import DEFAULT_CONFIG, existing
 from trailkeep.cli.output import counted
+from trailkeep.config import config_model
 from trailkeep.core.errors import UsageError
 from trailkeep.core.source import Source, load_sources
 from trailkeep.core.yaml_file import load_yaml
@@ -14,6 +15,7 @@ from trailkeep.detect.declared import Declared
 from trailkeep.detect.lists import Lists
 from trailkeep.detect.match import Matcher
 from trailkeep.detect.rules import RulePack, load_rules
+from trailkeep.geo.places import Geo, Places
 from trailkeep.intake import Reading
 
 SHIPPED_RULES = Path(__file__).parent.parent / "rules"
@@ -78,6 +80,13 @@ def say_waiting(pack: RulePack) -> None:
             f"{counted(len(names), 'list')} of yours not declared; `trailkeep rules list` names them",
             file=sys.stderr,
         )
+
+
+def places_of(config: Path | None) -> Places:
+    """What the part `geo:` of `config` names, or of trailkeep.yaml in this folder; nothing if that is not there."""
+    if config is None and not DEFAULT_CONFIG.exists():
+        return Places(Geo())
+    return Places(load_yaml(config or DEFAULT_CONFIG, config_model(collectors=False), os.environ).geo)
 
 
 def cache() -> Path:

@@ -9,6 +9,7 @@ from trailkeep.aws import AwsAccount
 from trailkeep.collect.collector import CollectorConfig
 from trailkeep.core.drop import Drop
 from trailkeep.core.located import any_by_name, types_in
+from trailkeep.geo.places import Geo
 
 
 class Commit(BaseModel):
@@ -41,6 +42,7 @@ class Baselines(BaseModel):
 
     every_seconds: float = Field(default=900, gt=0, description="how often they look")
     late_minutes: int = Field(default=60, ge=0, description="that logs may be late: what is younger is looked at later")
+    again_hours: int = Field(default=24, ge=0, description="that each look goes back, for events that came since")
 
 
 class CollectConfig(BaseModel):
@@ -57,6 +59,7 @@ class CollectConfig(BaseModel):
     commit: Commit = Commit()
     silence: Silence = Silence()
     baselines: Baselines = Baselines()
+    geo: Geo = Geo()
     drop: list[Drop] = Field(default_factory=list, description="what is not kept, counted all the same")
     collect: dict[str, CollectorConfig] = Field(default_factory=dict)
 

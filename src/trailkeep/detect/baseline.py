@@ -1,6 +1,6 @@
 """What a detector without a fixed rule asks, as data: a metric by entity and bucket of time, and what is odd about it.
 
-`where`, metrics and values are SQL over stored columns, of which nothing else may be named.
+`where`, metrics and values are SQL over stored columns and over where addresses are; nothing else may be named.
 """
 
 import re
@@ -15,8 +15,16 @@ from trailkeep.core.columns import MAPPED
 from trailkeep.detect.series import Method
 
 _UNITS = {"m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
-COLUMNS = {column.name for column in MAPPED} | {"raw_data"}
+STORED = {column.name for column in MAPPED} | {"raw_data"}
+PLACES = {
+    f"{end}_{name}": (f"{end}_ip", name, kind)
+    for end in ("src", "dst")
+    for name, kind in (("country", "country"), ("asn", "asn"), ("as_name", "asn"))
+}
+"""Columns that are not stored: of which address, what of its place, and which file of the part `geo:` knows that."""
+COLUMNS = STORED | PLACES.keys()
 """What SQL of a detector may name."""
+_WORD = re.compile(r"\w+")
 _SPAN = re.compile(r"([1-9][0-9]*)([mhdw])")
 
 
@@ -77,6 +85,11 @@ class Metric(_Model):
         return f"CAST({self.value} AS DOUBLE)" if self.value is not None else "CAST(count(*) AS DOUBLE)"
 
     @property
+    def counts_each(self) -> bool:
+        """Whether it comes out otherwise where an event is there twice."""
+        return self.distinct is None
+
+    @property
     def empty(self) -> float | None:
         """What a bucket without events has."""
         return None if self.share is not None or self.value is not None else 0.0
@@ -88,6 +101,7 @@ class FirstSeen(_Model):
     type: Literal["first_seen"]
     value: Sql
     scope: Literal["entity", "anyone"] = "entity"
+    called: Sql | None = Field(default=None, description="what people call the value, told beside it")
 
 
 class Rare(_Model):
@@ -108,6 +122,9 @@ class Asks(_Model):
     history: Span = Field(default=timedelta(days=30), description="how far back it looks")
     warm_up: Span = Field(default=timedelta(days=7), description="for which an entity must be known")
     least: float = Field(default=0, ge=0, description="less than this is never told")
+    unless: Sql | None = Field(
+        default=None, description="of an event of the entity in the bucket or the one before: then nothing is told"
+    )
     metric: Metric | None = None
     method: Annotated[Method | FirstSeen | Rare, Field(discriminator="type")]
 
@@ -118,13 +135,29 @@ class Asks(_Model):
             raise ValueError("first_seen and rare take a value and no metric; all other methods need a metric")
         if not of_values and self.history < 2 * self.bucket:
             raise ValueError("history must be longer than two buckets")
+        if of_values and self.unless is not None:
+            raise ValueError("unless is about buckets, which first_seen and rare have not: say it in where")
         return self
+
+    @property
+    def named(self) -> set[str]:
+        """The columns that its SQL names."""
+        method, metric = self.method, self.metric.sql if self.metric else ""
+        values = [getattr(method, name, None) or "" for name in ("value", "called")]
+        texts = (self.where, self.unless or "", *self.by, metric, *values)
+        return {word for text in texts for word in _WORD.findall(text)} & COLUMNS
+
+    @property
+    def needs(self) -> frozenset[str]:
+        """What the part `geo:` must have for it: of `country` and `asn`, what is named."""
+        return frozenset(PLACES[name][2] for name in self.named & PLACES.keys())
 
 
 class SeriesTest(_Model):
     """An inline test: values of consecutive buckets from a Monday at midnight on.
 
-    `5*24 7 -` are 24 fives, a seven and a bucket of which nothing is known. It matches if the last bucket is odd.
+    `5*24 7 -` are 24 fives, a seven and a bucket of which nothing is known; `9!` is a bucket with an event of `unless`.
+    It matches if the last bucket is odd.
     """
 
     name: str
@@ -136,9 +169,14 @@ class SeriesTest(_Model):
         """The numbers."""
         found: list[float | None] = []
         for word in self.series.split():
-            value, _, times = word.partition("*")
+            value, _, times = word.rstrip("!").partition("*")
             found += [None if value == "-" else float(value)] * int(times or 1)
         return found
+
+    @property
+    def explained(self) -> bool:
+        """Whether the last bucket, or the one before, has an event of `unless`."""
+        return any(word.endswith("!") for word in self.series.split()[-2:])
 
 
 def check(value: object) -> Asks:

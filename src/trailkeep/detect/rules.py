@@ -16,7 +16,7 @@ from trailkeep.detect.lists import Lists
 from trailkeep.detect.rule import AnyRule, Baseline, Correlation, Filter, Rule
 
 _One = TypeVar("_One", bound=AnyRule)
-COMPILER = 7
+COMPILER = 8
 """Raised whenever the same rule text yields another tree."""
 
 
