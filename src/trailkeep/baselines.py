@@ -23,9 +23,11 @@ from trailkeep.detect.baseline import COLUMNS, Asks, FirstSeen, Rare, SeriesTest
 from trailkeep.detect.rule import Baseline
 from trailkeep.engine.duckdb import Connection
 from trailkeep.engine.reading import connect_lake, iceberg_table
+from trailkeep.lake.drills import drill_object_ids
 from trailkeep.lake.home import Home
 from trailkeep.lake.progress import KeptProgress, Position, Progress, apply
 from trailkeep.lake.snapshot import current_snapshot
+from trailkeep.store.database import reading
 from trailkeep.store.tables import observations
 
 MONDAY = datetime(1970, 1, 5, tzinfo=UTC)
@@ -194,14 +196,17 @@ def _of_values(
 
 
 def _events(home: Home, asks: Asks, first: datetime, end: datetime) -> str:
-    """SQL of the events that a detector is about, each once, with the columns that it names."""
+    """SQL of the events that a detector is about, each once, with the columns that it names; those of drills are none."""
     named = [asks.where, *asks.by, getattr(asks.method, "value", None) or "", asks.metric.sql if asks.metric else ""]
     words = {word for text in named for word in _WORD.findall(text)} & COLUMNS
     columns = ", ".join(f'"{name}"' for name in sorted(words | {"time", "event_uid"}))
     table = iceberg_table(current_snapshot(home).events).sql(dialect="duckdb")
+    with reading(home.state) as state:
+        drills = ", ".join(f"'{each}'" for each in drill_object_ids(state, first))
+    apart = f"AND object_id NOT IN ({drills}) " if drills else ""
     return (
         f"SELECT DISTINCT ON (event_uid) {columns} FROM {table} WHERE source <> '{SIGNAL_SOURCE}' "  # noqa: S608
-        f"AND time >= TIMESTAMPTZ '{first.isoformat()}' AND time < TIMESTAMPTZ '{end.isoformat()}' AND ({asks.where})"
+        f"{apart}AND time >= TIMESTAMPTZ '{first.isoformat()}' AND time < TIMESTAMPTZ '{end.isoformat()}' AND ({asks.where})"
     )
 
 
