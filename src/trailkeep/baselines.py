@@ -196,7 +196,7 @@ def _of_values(
 
 
 def _events(home: Home, asks: Asks, first: datetime, end: datetime) -> str:
-    """SQL of the events that a detector is about, each once, with the columns that it names; those of drills are none."""
+    """SQL of the events that a detector is about, each once, with the columns that it names; no drill's."""
     named = [asks.where, *asks.by, getattr(asks.method, "value", None) or "", asks.metric.sql if asks.metric else ""]
     words = {word for text in named for word in _WORD.findall(text)} & COLUMNS
     columns = ", ".join(f'"{name}"' for name in sorted(words | {"time", "event_uid"}))
@@ -206,7 +206,8 @@ def _events(home: Home, asks: Asks, first: datetime, end: datetime) -> str:
     apart = f"AND object_id NOT IN ({drills}) " if drills else ""
     return (
         f"SELECT DISTINCT ON (event_uid) {columns} FROM {table} WHERE source <> '{SIGNAL_SOURCE}' "  # noqa: S608
-        f"{apart}AND time >= TIMESTAMPTZ '{first.isoformat()}' AND time < TIMESTAMPTZ '{end.isoformat()}' AND ({asks.where})"
+        f"{apart}AND time >= TIMESTAMPTZ '{first.isoformat()}' AND time < TIMESTAMPTZ '{end.isoformat()}' "
+        f"AND ({asks.where})"
     )
 
 

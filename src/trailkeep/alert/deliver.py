@@ -21,6 +21,7 @@ from trailkeep.alert.config import AlertsConfig
 from trailkeep.alert.message import About, Message, clean
 from trailkeep.alert.outbox import Parcel
 from trailkeep.alert.router import Router
+from trailkeep.alert.storm import SINGLE, calm
 from trailkeep.core.errors import LakeError, Later, Refused, TrailkeepError
 from trailkeep.core.failpoint import failpoint
 from trailkeep.lake.home import Home
@@ -157,6 +158,7 @@ class Deliverer:
     def deliver(self, name: str, stop: threading.Event | None = None) -> float:
         """Send what is due to one channel until one message fails; returns the seconds until the next look."""
         channel = self._channels[name]
+        singles = calm(self._home.state, name, self._config.storm, self._tools.now())
         for parcel in box.due(self._home.state, name, self._tools.now()):
             if stop is not None and stop.is_set():
                 return 0.0
@@ -164,6 +166,10 @@ class Deliverer:
                 reason = "nobody need hear it any more: the alerts were decided on before it was sent"
                 self._mark(parcel, "void", state="void", last_error=reason)
                 continue
+            if singles is not None and parcel.message.kind in SINGLE and not parcel.message.drill:
+                if not singles:
+                    continue  # the storm is not over; it was tried before, so it may be there, and is in no summary
+                singles -= 1
             pause = self._send(channel, parcel)
             if pause is not None:
                 return pause

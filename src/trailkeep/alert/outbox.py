@@ -15,7 +15,7 @@ from trailkeep.store.database import reading, utc
 from trailkeep.store.tables import alerts, outbox
 
 _OVERDUE = timedelta(minutes=5)
-STATES = ("waiting", "sent", "dead", "void")
+STATES = ("waiting", "gathered", "sent", "dead", "void")
 
 
 @dataclass(frozen=True)
@@ -31,9 +31,20 @@ class Parcel:
 
 
 def put(
-    connection: Connection, key: str, channel: str, message: Message, due: datetime, now: datetime, group: int | None
+    connection: Connection,
+    key: str,
+    channel: str,
+    message: Message,
+    due: datetime,
+    now: datetime,
+    group: int | None,
+    *,
+    held: bool = False,
 ) -> int | None:
-    """Write a message into the outbox, to be sent when `due`; its row, or None if `key` is there already."""
+    """Write a message into the outbox, to be sent when `due`; its row, or None if `key` is there already.
+
+    `held`: by quiet hours.
+    """
     if connection.execute(select(outbox.c.id).where(outbox.c.key == key)).scalar() is not None:
         return None
     row = {
@@ -48,6 +59,7 @@ def put(
         "tries": 0,
         "next_try": due,
         "created": now,
+        "held": held,
     }
     written: Any = connection.execute(insert(outbox).values(row))
     return int(written.inserted_primary_key[0])
@@ -72,9 +84,14 @@ def _parcel(row: Any) -> Parcel:
 
 
 def mark(state: Engine, row_id: int, /, **values: Any) -> None:
-    """Set columns of a row."""
+    """Set columns of a row; what a summary tells of is sent, or need not be, when the summary is."""
     with state.begin() as connection:
         connection.execute(update(outbox).where(outbox.c.id == row_id).values(values))
+        if values.get("state") in ("sent", "void"):
+            gathered = update(outbox).where(outbox.c.summary_id == row_id, outbox.c.state == "gathered")
+            connection.execute(
+                gathered.values({name: values[name] for name in ("state", "sent", "tries") if name in values})
+            )
 
 
 def is_needed(state: Engine, message: Message) -> bool:
