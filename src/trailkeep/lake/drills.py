@@ -21,9 +21,11 @@ def begin(connection: Connection, row: dict[str, Any], digests: Iterable[str]) -
     connection.execute(insert(drill_objects), [{"sha256": digest, "drill": row["id"]} for digest in digests])
 
 
-def end(connection: Connection, drill: str, now: datetime, passed: bool, steps: list[dict[str, Any]]) -> None:
+def end(
+    connection: Connection, drill: str, now: datetime, passed: bool, steps: list[dict[str, Any]], note: str | None
+) -> None:
     """A drill is over: its result is kept, and its alerts are closed, those too that come later."""
-    values = {"state": "passed" if passed else "failed", "ended": now, "steps": steps}
+    values = {"state": "passed" if passed else "failed", "ended": now, "steps": steps, "note": note}
     connection.execute(update(drills).where(drills.c.id == drill).values(values))
     close_ended(connection, now)
 
