@@ -15,7 +15,7 @@ from tests.alert.office import SECRET
 from tests.aws import CREDENTIALS, REGION, aws_server, client
 from tests.e2e.program import run, start
 from trailkeep.drill.scenarios import SCENARIOS
-from trailkeep.lake.home import open_home
+from trailkeep.lake.home import create_home
 
 BUCKET = "trail-logs"
 
@@ -69,8 +69,6 @@ def test_through_s3_and_the_collector(config: Path, web: Inbox, tmp_path: Path) 
         print("\nseconds to the message:", [step["seconds"] for step in steps if step["step"] == "message"])
         assert {step["scenario"] for step in steps} == set(SCENARIOS) and all(step["ok"] for step in steps)
         assert all("DRILL: " in text for text in web.texts) and web.texts
-        named = json.loads(done.stdout)[0]
-        assert named["step"] == "written"
     finally:
         os.kill(collector.pid, signal.SIGTERM)
         out, err = collector.communicate(timeout=60)
@@ -97,7 +95,6 @@ def test_through_s3_and_the_collector(config: Path, web: Inbox, tmp_path: Path) 
             tmp_path / "lake", "--format", "json").stdout
     )  # fmt: skip
     assert [row["status_code"] for row in outcomes] == ["success", "failure", "failure"]
-    assert open_home(tmp_path / "lake").path.is_dir()
 
 
 def client_of(config: Path) -> Any:
@@ -146,13 +143,6 @@ def test_a_kill_leaves_nothing_open_for_long(tmp_path: Path) -> None:
 )
 def test_wrong_use_says_what_is_right(tmp_path: Path, arguments: tuple[str, ...], said: str) -> None:
     (tmp_path / "trailkeep.yaml").write_text(f"home: {tmp_path / 'lake'}\n")
-    if "--show" in arguments:
-        open_home_of(tmp_path)
+    create_home(tmp_path / "lake")
     done = run("drill", "--config", tmp_path / "trailkeep.yaml", *arguments)
     assert done.returncode == 2 and said in done.stderr, done.stderr
-
-
-def open_home_of(tmp_path: Path) -> None:
-    from trailkeep.lake.home import create_home
-
-    create_home(tmp_path / "lake")
