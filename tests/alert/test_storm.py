@@ -77,6 +77,24 @@ def test_a_summary_that_fails_loses_nothing(tmp_path: Path, web: Inbox) -> None:
     assert told(web) == set(range(1, 6))
 
 
+def test_what_was_tried_before_a_storm_does_not_stand_in_the_way_of_its_summary(tmp_path: Path, web: Inbox) -> None:
+    each = stormy(tmp_path, web, storm=None)
+    web.answer = lambda _: Answer(503)
+    for number in range(60):
+        each.alert(signal(f"early {number}"))
+        each.now += timedelta(minutes=1)
+        assert each.run() == {"failed": 1}
+    each.config = config(channels={"hook": webhook(web.url, tmp_path)}, storm={"messages": 2})
+    with each.home.state.begin() as connection:
+        connection.execute(rows.update().values(tries=1, next_try=each.now))
+    each.alert(*(signal(f"user {number}") for number in range(5)))
+    web.requests.clear()
+    web.answer = lambda _: Answer()
+    each.run()
+    each.run(minutes=1)
+    assert [request.json["kind"] for request in web.requests] == ["new", "summary"]
+
+
 def test_what_a_summary_told_is_escalated_like_anything_else(tmp_path: Path, web: Inbox, other: Inbox) -> None:
     channels = {"hook": webhook(web.url, tmp_path), "boss": webhook(other.url, tmp_path, "boss")}
     more = {"routes": [{"to": ["hook"]}], "escalate": [{"after": "15m", "to": ["boss"]}], "storm": {"messages": 2}}

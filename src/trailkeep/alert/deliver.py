@@ -61,6 +61,7 @@ class Deliverer:
         self._poll = poll
         self._ticked = float("-inf")
         self._failures: Counter[str] = Counter()
+        self._news = {name: threading.Event() for name in self._channels}
         for each in config.suppressions:
             if each.expired(tools.now()):
                 say(f"the suppression until {each.until} ({each.reason}) is over; take it out of alerts.suppressions")
@@ -89,6 +90,7 @@ class Deliverer:
             self._guarded(self._fill)
             stop.wait(self._poll)
         self._guarded(self._fill)  # the last commit may have raised alerts
+        self._wake()
         until = time.monotonic() + _STOP_SECONDS
         for thread in threads:
             thread.join(max(0.0, until - time.monotonic()))
@@ -130,10 +132,15 @@ class Deliverer:
 
     def _fill(self) -> None:
         while self._router.route(self._tools.now()):
-            pass
+            self._wake()
         if time.monotonic() - self._ticked > _TICK:
             self._ticked = time.monotonic()
             self._router.tick(self._tools.now())
+
+    def _wake(self) -> None:
+        """Let channels look for messages now."""
+        for each in self._news.values():
+            each.set()
 
     def _guarded(self, work: Callable[[], object]) -> None:
         """Do `work`; that it fails is told, and it is done again the next time."""
@@ -153,13 +160,17 @@ class Deliverer:
 
         while not stop.is_set():
             self._guarded(deliver)
-            stop.wait(pause)
+            if pause > self._poll:
+                stop.wait(pause)
+            elif self._news[name].wait(pause):
+                self._news[name].clear()
 
     def deliver(self, name: str, stop: threading.Event | None = None) -> float:
         """Send what is due to one channel until one message fails; returns the seconds until the next look."""
         channel = self._channels[name]
         singles = calm(self._home.state, name, self._config.storm, self._tools.now())
-        for parcel in box.due(self._home.state, name, self._tools.now()):
+        waiting = box.due(self._home.state, name, self._tools.now(), but_tried=SINGLE if singles == 0 else ())
+        for parcel in waiting:
             if stop is not None and stop.is_set():
                 return 0.0
             if not box.is_needed(self._home.state, parcel.message):
@@ -173,7 +184,7 @@ class Deliverer:
             pause = self._send(channel, parcel)
             if pause is not None:
                 return pause
-        return self._poll
+        return 0.0 if len(waiting) == box.PORTION and singles != 0 else self._poll
 
     def _send(self, channel: Channel, parcel: Parcel) -> float | None:
         """Send one message; the seconds that the channel should be left alone, if it failed."""

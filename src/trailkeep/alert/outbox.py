@@ -14,6 +14,8 @@ from trailkeep.core.errors import UsageError
 from trailkeep.store.database import reading, utc
 from trailkeep.store.tables import alerts, outbox
 
+PORTION = 50
+"""How many messages are read at a time."""
 _OVERDUE = timedelta(minutes=5)
 STATES = ("waiting", "gathered", "sent", "dead", "void")
 
@@ -65,11 +67,17 @@ def put(
     return int(written.inserted_primary_key[0])
 
 
-def due(state: Engine, channel: str, now: datetime, most: int = 50) -> list[Parcel]:
-    """What `channel` is to be told now, what has waited longest first."""
+def due(state: Engine, channel: str, now: datetime, but_tried: Sequence[str] = ()) -> list[Parcel]:
+    """What `channel` is to be told now, what has waited longest first, PORTION at most.
+
+    `but_tried`: kinds of which nothing is wanted that was tried before.
+    """
     query = select(outbox).where(outbox.c.channel == channel, outbox.c.state == "waiting", outbox.c.next_try <= now)
+    query = query.where(or_(outbox.c.tries == 0, outbox.c.kind.not_in(but_tried)))
     with reading(state) as connection:
-        return [_parcel(row) for row in connection.execute(query.order_by(outbox.c.next_try, outbox.c.id).limit(most))]
+        return [
+            _parcel(row) for row in connection.execute(query.order_by(outbox.c.next_try, outbox.c.id).limit(PORTION))
+        ]
 
 
 def parcel(state: Engine, row_id: int) -> Parcel:

@@ -29,8 +29,9 @@ def calm(state: Engine, channel: str, storm: Storm | None, now: datetime) -> int
     with reading(state) as connection:
         sent = _sent(connection, channel, SINGLE, storm, now)
         waiting = connection.execute(select(func.count()).where(*_due(channel, now))).scalar_one()
+        quiet = connection.execute(select(func.count()).where(*_due(channel, now), outbox.c.held)).scalar_one()
     left = None if storm is None else max(0, storm.singles - sent)
-    if waiting <= _FEW and (left is None or waiting <= left):
+    if quiet <= _FEW and (left is None or waiting <= left):
         return left
     with state.begin() as connection:
         rows = connection.execute(select(outbox).where(*_due(channel, now))).mappings().all()
