@@ -127,7 +127,8 @@ def test_a_channel_that_is_down_is_waited_for_and_named(scene: Stage, web: Inbox
     drill.play()
     assert missing(drill) == [("message", "waiting: 127.0.0.1 answers 503: down")]
     web.answer = lambda _: Answer()
-    assert scene.office.run(hours=1) == {"void": 1}  # it is over: nobody need hear of it
+    assert scene.office.run(hours=1) == {"void": 1, "sent": 1}  # it is over: people hear that it failed, and only that
+    assert web.texts[-1] == "[high] A drill did not come through"
 
 
 def test_what_quiet_hours_and_suppressions_hold_back_is_named(tmp_path: Path, web: Inbox) -> None:
@@ -194,8 +195,9 @@ def test_what_comes_after_the_end_wakes_nobody(scene: Stage, web: Inbox) -> None
     drill.play()
     assert [step for step, _ in missing(drill)] == ["stored", "signals", "alert"]
     by_ingest(scene.settings)(kept)
-    assert scene.send() == {}
-    assert [row["status"] for row in scene.alerts()] == ["closed"] and not web.texts
+    assert scene.send() == {"sent": 1}
+    assert web.texts == ["[high] A drill did not come through"]
+    assert [row["status"] for row in scene.alerts() if row["drill"]] == ["closed"]
 
 
 def test_nobody_hides_behind_the_marks_of_a_drill(scene: Stage, web: Inbox) -> None:

@@ -8,8 +8,9 @@ from collections.abc import Iterable
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, insert, select, update
+from sqlalchemy import Connection, Engine, insert, select, update
 
+from trailkeep.store.database import reading, utc
 from trailkeep.store.tables import alert_history, alerts, drill_objects, drills, objects
 
 _CHUNK = 400
@@ -33,6 +34,16 @@ def end(
 def running(connection: Connection) -> list[str]:
     """The drills that have not ended."""
     return list(connection.execute(select(drills.c.id).where(drills.c.ended.is_(None))).scalars())
+
+
+def last_drill(state: Engine) -> str | None:
+    """The last drill in a line."""
+    with reading(state) as connection:
+        row = connection.execute(select(drills).order_by(drills.c.began.desc()).limit(1)).one_or_none()
+    if row is None:
+        return None
+    note = f" ({row.note})" if row.note else ""
+    return f"{row.id} {row.state}, began {utc(row.began):%Y-%m-%d %H:%M:%SZ}, to {row.target}{note}"
 
 
 def drills_of(connection: Connection, object_ids: Iterable[str]) -> dict[str, str]:
