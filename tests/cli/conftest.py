@@ -41,9 +41,7 @@ def config(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def lake(logs: Path, config: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A lake with `logs` in it, from which a test message went to the channel of `config`, and which knows of a drill; tests
-    only read it.
-    """
+    """A lake with `logs`, a drill and a test message to the channel of `config` in its state; tests only read it."""
     home = tmp_path_factory.mktemp("cli") / "lake"
     with pytest.MonkeyPatch.context() as patch, pytest.raises(SystemExit) as exited:
         patch.setattr(sys, "argv", ["trailkeep", "ingest", str(logs), "--home", str(home), "--workers", "1"])

@@ -90,10 +90,10 @@ def test_through_s3_and_the_collector(config: Path, web: Inbox, tmp_path: Path) 
     assert [row["state"] for row in listed] == ["failed", "failed", "passed"]
     shown = json.loads(run("drill", "--config", config, "--show", listed[2]["id"], "--format", "json").stdout)
     assert shown == steps
-    outcomes = json.loads(
-        run("sql", "SELECT status_code FROM events WHERE event_name = 'drill.play' ORDER BY time", "--home",
-            tmp_path / "lake", "--format", "json").stdout
-    )  # fmt: skip
+    query = (
+        "SELECT status_code FROM events WHERE source = 'trailkeep_audit' AND event_name = 'drill.play' ORDER BY time"
+    )
+    outcomes = json.loads(run("sql", query, "--home", tmp_path / "lake", "--format", "json").stdout)
     assert [row["status_code"] for row in outcomes] == ["success", "failure", "failure"]
 
 
@@ -110,6 +110,7 @@ def test_into_the_lake_by_itself(tmp_path: Path, web: Inbox) -> None:
         f"home: {tmp_path / 'lake'}\nalerts: {{channels: {{hook: {{type: webhook, url: {{file: {tmp_path / 'url'}}}, "
         f"secret: {{file: {tmp_path / 'secret'}}}}}}}}}\n"
     )
+    create_home(tmp_path / "lake")
     done = run("drill", "--config", config)
     assert done.returncode == 0, done.stdout + done.stderr
     assert "passed; its alerts are closed" in done.stderr
@@ -119,6 +120,7 @@ def test_into_the_lake_by_itself(tmp_path: Path, web: Inbox) -> None:
 def test_a_kill_leaves_nothing_open_for_long(tmp_path: Path) -> None:
     (tmp_path / "trailkeep.yaml").write_text(f"home: {tmp_path / 'lake'}\n")
     command = ("drill", "--config", tmp_path / "trailkeep.yaml", "--scenario", "trail-stopped")
+    create_home(tmp_path / "lake")
     killed = run(*command, failpoint="alerts.after")
     assert killed.returncode == -signal.SIGKILL
     assert run(*command).returncode == 0

@@ -181,10 +181,11 @@ class Router:
         key = f"{kind}/{min(new)}/{channel}" if not change else f"{kind}/{min(new)}/{now.isoformat()}/{channel}"
         box.put(connection, key, channel, message, when, now, group, held=when > asked)
 
-    def _update(self, connection: Connection, now: datetime) -> None:
-        """Tell again of what has grown, has become worse, or goes on."""
+    def _update(self, connection: Connection, now: datetime) -> bool:
+        """Tell again of what has grown, has become worse, or goes on; returns whether that was all."""
         groups: dict[int, list[Growth]] = defaultdict(list)
-        for each in growth(connection, self._config, self._rules, self._looked, now)[:_MOST]:
+        found = growth(connection, self._config, self._rules, self._looked, now)
+        for each in found[:_MOST]:
             groups[each.row["group_id"]].append(each)
             values = {"severity": each.severity, "updates": (each.row["updates"] or 0) + 1}
             connection.execute(update(alerts).where(alerts.c.id == each.row["id"]).values(values))
@@ -198,17 +199,19 @@ class Router:
                 ids = [each.row["id"] for each in members]
                 self._tell(connection, channel, group, ids, set(ids), worst.severity, now, now, worst.change)
             _told(connection, {each.row["id"] for each in some}, now)
+        return len(found) <= _MOST
 
     def tick(self, now: datetime) -> None:
         """Write what is due by the clock: updates, escalations, ends, heartbeats; forget what is long over."""
         with self._state.begin() as connection:
-            self._update(connection, now)
+            complete = self._update(connection, now)
             for step in self._config.escalate:
                 self._escalate(connection, step, now)
             self._close(connection, now)
             self._beat(connection, now)
             box.prune(connection, now - _KEPT)
-        self._looked = now
+        if complete:
+            self._looked = now
 
     def _escalate(self, connection: Connection, step: Escalation, now: datetime) -> None:
         first, earliest = now - step.after, now - step.after - self._config.oldest

@@ -27,7 +27,7 @@ from trailkeep.drill.play import Drill
 from trailkeep.drill.scenarios import ACCOUNT, SCENARIOS
 from trailkeep.drill.steps import STEPS, rows_of
 from trailkeep.drill.ways import by_ingest, by_s3
-from trailkeep.lake.home import create_home, open_home
+from trailkeep.lake.home import open_home
 from trailkeep.pipeline import settings_of
 
 
@@ -65,15 +65,14 @@ def drill(
     if not (account.isdigit() and len(account) == len(ACCOUNT)):
         raise UsageError(f"--account {account}: no number of an AWS account, which has 12 digits")
     told = _told(config)
+    lake = open_home(told.home or home)
     if list_ or show is not None:
-        state = open_home(told.home or home).state
-        write_rows(list_drills(state) if show is None else steps_of(state, show), format, sys.stdout)
+        write_rows(list_drills(lake.state) if show is None else steps_of(lake.state, show), format, sys.stdout)
         return
     if to_account is not None and to_account not in told.accounts:
         raise UsageError(f"--to-account {to_account}: there are in `accounts:` {', '.join(told.accounts) or 'none'}")
     reading = replace(setup.reading_of(told.sources, None, DEFAULT_LIMIT_MB), keep_unknown=True)
     pack = setup.rules_of(told.rules or None)
-    lake = create_home(told.home or home)
     settings = settings_of(lake, reading, setup.matcher_of(pack, dict(reading.sources)), told.drop)
     aws = Aws(told.accounts, told.aws_endpoint)
     rules = {rule.id: rule for rule in pack.every}
