@@ -22,6 +22,7 @@ from trailkeep.drill.ways import by_ingest
 from trailkeep.engine.reading import connect_lake
 from trailkeep.lake.completeness import Rhythm, completeness
 from trailkeep.lake.snapshot import current_snapshot
+from trailkeep.replay import hits, replay
 from trailkeep.store.database import reading
 from trailkeep.store.tables import drills
 
@@ -262,6 +263,18 @@ def test_no_baseline_learns_from_a_drill_and_it_speaks_for_no_source(scene: Stag
     (found,) = find(con, home, one, now - timedelta(hours=1), until)
     assert found.entity == (ACCOUNT, "StopLogging")
     assert ACCOUNT in completeness(con, home, until, 3, Rhythm())["account_uid"].to_pylist()
+
+
+def test_a_drill_is_no_hit_of_a_rule_now_or_in_a_replay(scene: Stage) -> None:
+    scene.store(*records_of("trail-stopped"))
+    scene.drill("trail-stopped", "sign-in-guessed").play()
+    home, since, until = scene.office.home, datetime.now(UTC) - timedelta(hours=1), datetime.now(UTC)
+    con = connect_lake(home.warehouse)
+    stopped, failed = (SCENARIOS[name].expected[0].rule for name in ("trail-stopped", "sign-in-guessed"))
+    found = hits(con, home, since, until)
+    assert (found[stopped]["hits"], found[stopped]["alerts"]) == (1, 1) and failed not in found
+    replayed = replay(con, home, scene.settings.matcher, since, until)
+    assert [row["rule_uid"] for row in replayed.alerts] == [stopped]
 
 
 def test_the_heartbeat_counts_no_drill(scene: Stage) -> None:

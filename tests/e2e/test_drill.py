@@ -88,6 +88,7 @@ def test_through_s3_and_the_collector(config: Path, web: Inbox, tmp_path: Path) 
 
     listed = json.loads(run("drill", "--config", config, "--list", "--format", "json").stdout)
     assert [row["state"] for row in listed] == ["failed", "failed", "passed"]
+    assert f"last drill: {listed[0]['id']} failed, began 20" in run("status", "--home", tmp_path / "lake").stderr
     shown = json.loads(run("drill", "--config", config, "--show", listed[2]["id"], "--format", "json").stdout)
     assert shown == steps
     query = (

@@ -100,7 +100,7 @@ class Deliverer:
         with self._home.exclusive(TASK):
             self._fill()
             threads = [
-                threading.Thread(target=self._guarded, args=(lambda name=name: self.deliver(name),), daemon=True)
+                threading.Thread(target=self._guarded, args=(lambda name=name: self._deliver_all(name),), daemon=True)
                 for name in self._channels
             ]
             for thread in threads:
@@ -108,6 +108,10 @@ class Deliverer:
             for thread in threads:
                 thread.join()
         return self.counts
+
+    def _deliver_all(self, name: str) -> None:
+        while not self.deliver(name):
+            pass  # there is more than a portion
 
     def skip(self) -> int:
         """Count all alerts there are as told; returns how many were not."""
