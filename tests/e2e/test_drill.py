@@ -103,19 +103,27 @@ def client_of(config: Path) -> Any:
     return client(endpoint.removeprefix("aws_endpoint: "), "s3")
 
 
-def test_into_the_lake_by_itself(tmp_path: Path, web: Inbox) -> None:
-    for name, text in (("url", web.url), ("secret", SECRET)):
+def test_into_the_lake_by_itself_and_incidents_end_with_it(tmp_path: Path, web: Inbox) -> None:
+    for name, text in (("url", web.url), ("secret", SECRET), ("key", "R0UT1NG")):
         (tmp_path / name).write_text(text)
     config = tmp_path / "trailkeep.yaml"
     config.write_text(
         f"home: {tmp_path / 'lake'}\nalerts: {{channels: {{hook: {{type: webhook, url: {{file: {tmp_path / 'url'}}}, "
-        f"secret: {{file: {tmp_path / 'secret'}}}}}}}}}\n"
+        f"secret: {{file: {tmp_path / 'secret'}}}}}, phone: {{type: pagerduty, key: {{file: {tmp_path / 'key'}}}, "
+        f"url: '{web.url}'}}}}}}\n"
     )
     create_home(tmp_path / "lake")
     done = run("drill", "--config", config)
     assert done.returncode == 0, done.stdout + done.stderr
     assert "passed; its alerts are closed" in done.stderr
-    assert len(web.texts) == len(SCENARIOS)
+    paged = [request.json for request in web.requests if request.path == "/v2/enqueue"]
+    assert len(web.requests) - len(paged) == len(SCENARIOS)
+    by_action = {
+        action: sorted(each["dedup_key"] for each in paged if each["event_action"] == action)
+        for action in ("trigger", "resolve")
+    }
+    assert by_action["trigger"] == by_action["resolve"] and len(by_action["trigger"]) == len(SCENARIOS)
+    assert all("DRILL: " in each["payload"]["summary"] for each in paged if each["event_action"] == "trigger")
 
 
 def test_a_kill_leaves_nothing_open_for_long(tmp_path: Path) -> None:
