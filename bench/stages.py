@@ -10,9 +10,10 @@ import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from statistics import median
+from statistics import median, quantiles
 
 from bench.baselines import names
+from bench.delivery import STORM
 from bench.figures import Figure
 from bench.generator import GeneratedData
 from bench.latency import latencies
@@ -205,8 +206,25 @@ def latency(bench: Bench) -> Iterator[Figure]:
     yield Figure("S3 notification to alert on disk", tuple(found), "s", 5.0, note=f"{len(found)} objects")
 
 
+def delivery(bench: Bench) -> Iterator[Figure]:
+    """9: seconds from an alert to people, one by one, and for very many at once while another channel hangs."""
+    folder, output = bench.runs.folder / "delivery", bench.runs.folder / "delivery.json"
+    shutil.rmtree(folder, ignore_errors=True)
+    measure([sys.executable, "-m", "bench.delivery", str(folder)], stdout=output)
+    found = json.loads(output.read_text())
+    output.unlink()
+    shutil.rmtree(folder)
+    seconds = found["seconds"]
+    note = f"{len(seconds):,} alerts"
+    yield Figure("alert to webhook, median", (median(seconds),), "s", note=note)
+    yield Figure("alert to webhook, 99th percentile", (quantiles(seconds, n=100)[98],), "s", note=note)
+    at_once = f"{STORM:,} alerts at once to two channels, one of which hangs"
+    yield Figure(f"{at_once}: all at the other", (found["storm_seconds"],), "s")
+    yield Figure(f"{at_once}: the first", (found["first"],), "s")
+
+
 def commits(bench: Bench) -> Iterator[Figure]:
-    """9: what many small commits do to a lake that is looked after beside them."""
+    """10: what many small commits do to a lake that is looked after beside them."""
     folder, output = bench.runs.folder / "commits", bench.runs.folder / "commits.json"
     shutil.rmtree(folder, ignore_errors=True)
     used = measure([sys.executable, "-m", "bench.commits", str(folder), str(bench.commits)], stdout=output)
@@ -224,7 +242,7 @@ def commits(bench: Bench) -> Iterator[Figure]:
 
 
 def correlations(bench: Bench) -> Iterator[Figure]:
-    """10: signals through 50 correlations: how fast, in how much memory, and whether it stays so."""
+    """11: signals through 50 correlations: how fast, in how much memory, and whether it stays so."""
     folder, output = bench.runs.folder / "correlations", bench.runs.folder / "correlations.json"
     shutil.rmtree(folder, ignore_errors=True)
     count = bench.signals
@@ -272,6 +290,7 @@ STAGES: dict[str, Stage] = {
     "receivers": receivers,
     "sources": sources,
     "latency": latency,
+    "delivery": delivery,
     "commits": commits,
     "correlations": correlations,
     "baselines": baselines,

@@ -346,6 +346,8 @@ def _alerts() -> list[str]:
         ("heartbeat", Heartbeat, None),
         ("weights", Weight, Which),
         ("correlation", alerting.Correlation, None),
+        ("updates", alerting.Updates, None),
+        ("storm", alerting.Storm, None),
         ("suppressions", Suppression, Which),
     ):
         also = {Which: " Beside the keys of [which alerts](#which-alerts):", Times: " Beside those of [times](#times):"}

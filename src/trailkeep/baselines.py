@@ -28,10 +28,11 @@ from trailkeep.detect.rule import Baseline
 from trailkeep.engine.duckdb import Connection
 from trailkeep.engine.reading import connect_lake, iceberg_table
 from trailkeep.geo.places import Places
+from trailkeep.lake.drills import drill_object_ids
 from trailkeep.lake.home import Home
 from trailkeep.lake.progress import KeptProgress, Position, Progress, apply
 from trailkeep.lake.snapshot import current_snapshot
-from trailkeep.store.database import utc
+from trailkeep.store.database import reading, utc
 from trailkeep.store.tables import alert_events, observations
 
 MONDAY = datetime(1970, 1, 5, tzinfo=UTC)
@@ -256,7 +257,7 @@ def _of_values(events: "_Events", one: Baseline, asks: Asks, since: datetime, un
 
 @dataclass(frozen=True)
 class _Events:
-    """The events that a detector is about, with the columns that it names."""
+    """The events that a detector is about, with the columns that it names; no drill's."""
 
     con: Connection
     home: Home
@@ -269,8 +270,11 @@ class _Events:
         `once`: each once, however often it was delivered; that takes memory for every one of them.
         """
         table = iceberg_table(current_snapshot(self.home).events).sql(dialect="duckdb")
+        with reading(self.home.state) as state:
+            drills = ", ".join(f"'{each}'" for each in drill_object_ids(state, first))
+        apart = f"AND object_id NOT IN ({drills}) " if drills else ""
         span = (
-            f"source <> '{SIGNAL_SOURCE}' AND time >= TIMESTAMPTZ '{first.isoformat()}' "
+            f"source <> '{SIGNAL_SOURCE}' {apart}AND time >= TIMESTAMPTZ '{first.isoformat()}' "
             f"AND time < TIMESTAMPTZ '{end.isoformat()}'"
         )
         named = sorted(self.asks.named - PLACES.keys() | {"time", "event_uid"})

@@ -25,6 +25,7 @@ from trailkeep.engine.duckdb import Connection, connect
 from trailkeep.engine.reading import fetch, iceberg_table
 from trailkeep.geo.places import Places
 from trailkeep.judge import judge
+from trailkeep.lake.drills import drill_object_ids
 from trailkeep.lake.home import Home
 from trailkeep.lake.snapshot import current_snapshot
 from trailkeep.store.database import reading, utc
@@ -118,7 +119,7 @@ def _batches(
     """
     table = iceberg_table(current_snapshot(home).events)
     time = exp.column("time")
-    span = (time >= _moment(since), time < _moment(until))
+    span = (time >= _moment(since), time < _moment(until), *_no_drills(home, since))
     there = exp.select("source").distinct().from_(table).where(*span).order_by("source")
     for (name,) in con.execute(there.sql(dialect="duckdb")).fetchall():
         source = matcher.sources.get(name)
@@ -144,9 +145,13 @@ def _batches(
 
 
 def hits(con: Connection, home: Home, since: datetime, until: datetime) -> dict[str, dict[str, Any]]:
-    """By rule: `hits`, the signals of it (of a correlation, the events of its alerts), `alerts`, and `last_time`."""
+    """By rule: `hits`, the signals of it (of a correlation, the events of its alerts), `alerts`, and `last_time`.
+
+    Drills do not count.
+    """
     found: dict[str, dict[str, Any]] = {}
-    span = (alert_events.c.time >= since, alert_events.c.time < until)
+    real = alert_events.c.alert_id.in_(select(alerts.c.id).where(alerts.c.drill.is_(None)))
+    span = (alert_events.c.time >= since, alert_events.c.time < until, real)
     counts = [func.count(), func.count(alert_events.c.alert_id.distinct()), func.max(alert_events.c.time)]
     with reading(home.state) as state:
         query = select(alert_events.c.rule_uid, *counts).where(*span).group_by(alert_events.c.rule_uid)
@@ -158,6 +163,7 @@ def hits(con: Connection, home: Home, since: datetime, until: datetime) -> dict[
         .from_(iceberg_table(current_snapshot(home).events))
         .where(exp.column("source").eq(exp.Literal.string(SIGNAL_SOURCE)))
         .where(exp.column("time") >= _moment(since), exp.column("time") < _moment(until))
+        .where(*_no_drills(home, since))
         .group_by(rule)
     )
     for row in fetch(con, signals).to_pylist():
@@ -170,6 +176,13 @@ def event_rows(con: Connection, home: Home, event_uid: str) -> pa.Table:
     """The rows of an event, each time that it was delivered, with all that is stored of it."""
     query = exp.select("*").from_(iceberg_table(current_snapshot(home).events))
     return fetch(con, query.where(exp.column("event_uid").eq(exp.Literal.string(event_uid))))
+
+
+def _no_drills(home: Home, since: datetime) -> list[exp.Expr]:
+    """The condition that an event is no drill's, if there were any."""
+    with reading(home.state) as state:
+        drills = [exp.Literal.string(each) for each in drill_object_ids(state, since)]
+    return [exp.column("object_id").isin(*drills).not_()] if drills else []
 
 
 def _moment(moment: datetime) -> exp.Expr:

@@ -53,6 +53,7 @@ def inbox() -> Iterator[Inbox]:
 
     class Handler(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
+        disable_nagle_algorithm = True  # or each answer waits 40 ms for an acknowledgement of its head
 
         def do(self) -> None:
             body = self.rfile.read(int(self.headers.get("Content-Length") or 0))

@@ -32,7 +32,7 @@ class Rule:
 
 
 def signal(subject: str = "alice", rule: str = "r", level: str = "high", at: datetime = NOON, **changed: Any) -> Signal:
-    values = {
+    values: dict[str, Any] = {
         "rule_uid": rule,
         "title": f"Title of {rule}",
         "level": level,

@@ -58,7 +58,7 @@ def test_killed_while_sending(told: Path, web: Inbox, name: str, requests: int) 
 
 
 def test_killed_again_and_again(tmp_path: Path, web: Inbox) -> None:
-    path = configured(tmp_path, web.url)
+    path = configured(tmp_path, web.url, "  storm: null\n")
     users = {f"user {number}" for number in range(40)}
     office(tmp_path, config()).alert(*map(signal, users))
     chance = random.Random(5)

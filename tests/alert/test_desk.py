@@ -4,12 +4,13 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
-from sqlalchemy import Engine
+from sqlalchemy import Engine, update
 
 from tests.alert.signals import NOW, START, add, signal, state_at
 from trailkeep.alert.derive import derive
 from trailkeep.alert.desk import decide, list_alerts, show_alert
 from trailkeep.core.errors import UsageError
+from trailkeep.store.tables import alerts
 
 
 @pytest.fixture
@@ -29,6 +30,19 @@ def test_list_is_most_severe_first_then_newest(state: Engine) -> None:
     assert [(row["id"], row["level"], row["events"]) for row in rows] == [(2, "high", 1), (1, "high", 2), (3, "low", 1)]
     assert rows[1]["first_time"] == START
     assert rows[1]["last_time"] == START + timedelta(minutes=10)
+
+
+def test_list_goes_by_what_raised_and_lowered_it(state: Engine) -> None:
+    with state.begin() as connection:
+        for number, severity in ((2, "medium"), (3, "critical")):
+            connection.execute(update(alerts).where(alerts.c.id == number).values(severity=severity))
+    rows = list_alerts(state).to_pylist()
+    assert [(row["id"], row["severity"], row["level"]) for row in rows] == [
+        (3, "critical", "low"),
+        (1, "high", "high"),
+        (2, "medium", "high"),
+    ]
+    assert list_alerts(state, level="high")["id"].to_pylist() == [3, 1]
 
 
 def test_list_can_be_narrowed(state: Engine) -> None:

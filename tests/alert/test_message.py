@@ -61,7 +61,7 @@ def test_addresses_have_their_places(desk: Office, tmp_path: Path) -> None:
     desk.alert(signal(), signal(src_ip="192.0.2.1", event_uid="2"))
     desk.alert(signal("198.51.100.9", rule="s", subject_kind="address"))
     with reading(desk.home.state) as connection:
-        one, other = (dict(message_of(connection, "new", [n], {}, None, places).facts) for n in (1, 2))
+        one, other = (dict(message_of(connection, "new", [n], {}, None, places=places).facts) for n in (1, 2))
     assert one["From where"] == "192.0.2.1, 198.51.100.7 (NL, AS64500 Example Bcc: all@example.com)"
     assert (one["Who"], other["From"]) == ("alice", "198.51.100.9 (NL, AS64500 Example Bcc: all@example.com)")
 

@@ -1,12 +1,16 @@
 """Logs of two sources, one record of them bad, and a lake that holds them."""
 
 import sys
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
+from sqlalchemy import insert
 
 from trailkeep.cli.main import run
 from trailkeep.core.source import SHIPPED
+from trailkeep.lake.home import open_home
+from trailkeep.store.tables import drills
 
 BAD = b"\0 no record"
 FLOWS = """\
@@ -37,7 +41,7 @@ def config(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def lake(logs: Path, config: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A lake with `logs` in it, from which a test message went to the channel of `config`; tests only read it."""
+    """A lake with `logs`, a drill and a test message to the channel of `config` in its state; tests only read it."""
     home = tmp_path_factory.mktemp("cli") / "lake"
     with pytest.MonkeyPatch.context() as patch, pytest.raises(SystemExit) as exited:
         patch.setattr(sys, "argv", ["trailkeep", "ingest", str(logs), "--home", str(home), "--workers", "1"])
@@ -47,4 +51,13 @@ def lake(logs: Path, config: Path, tmp_path_factory: pytest.TempPathFactory) -> 
         patch.setattr(sys, "argv", ["trailkeep", "alerts", "test", "log", "--config", str(config), "--home", str(home)])
         run()
     assert exited.value.code == 0
+    began = datetime(2026, 11, 29, 12, tzinfo=UTC)
+    row = {
+        "id": "drill-20261129-120000-0123abcd",
+        "state": "passed",
+        "began": began,
+        "ended": began + timedelta(minutes=1),
+    }
+    with open_home(home).state.begin() as connection:
+        connection.execute(insert(drills).values(**row, who="dana", target="ingest", steps=[]))
     return home

@@ -42,6 +42,7 @@ ROWS = {
     ("alerts", "show"): ["1", "--home", "LAKE"],
     ("alerts", "channels"): ["--config", "CONFIG", "--home", "LAKE"],
     ("alerts", "outbox"): ["--home", "LAKE"],
+    ("drill",): ["--list", "--home", "LAKE"],
     ("quarantine", "list"): ["--home", "LAKE"],
     ("rules", "list"): [],
     ("rules", "coverage"): [],

@@ -160,16 +160,20 @@ def test_a_correlation_that_was_changed_begins_anew(state: Engine) -> None:
 
 
 def test_a_migrated_state_has_the_same_table(tmp_path: Path) -> None:
-    from sqlalchemy import inspect, text
+    from alembic import command
+    from alembic.config import Config
+    from sqlalchemy import create_engine, inspect
 
+    from trailkeep.store.database import MIGRATIONS
     from trailkeep.store.tables import metadata
 
     path = tmp_path / "old.db"
-    engine = open_database(sqlite_url(path))
+    config = Config()
+    config.set_main_option("script_location", str(MIGRATIONS))
+    engine = create_engine(sqlite_url(path))
     with engine.begin() as connection:
-        for name in ("correlated", "observations"):  # made since
-            connection.execute(text(f"DROP TABLE {name}"))
-        connection.execute(text("UPDATE alembic_version SET version_num = '0004'"))
+        config.attributes["connection"] = connection
+        command.upgrade(config, "0004")
     engine.dispose()
     migrated = inspect(open_database(sqlite_url(path)))
     table = metadata.tables["correlated"]

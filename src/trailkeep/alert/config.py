@@ -113,6 +113,31 @@ class Correlation(_Part):
     levels: int = Field(default=1, ge=1, le=4, description="how many levels up")
 
 
+class Updates(_Part):
+    """When people are told again of an alert that grows, gets worse or goes on."""
+
+    grown: int = Field(default=10, ge=2, description="times as many events as when they were told last")
+    remind: Span = Field(default=timedelta(hours=24), description="after which it goes on and nobody acknowledged it")
+    most: int = Field(default=10, ge=1, description="updates about one alert")
+
+
+class Storm(_Part):
+    """How many messages a channel gets; what is more is gathered into summaries, what is less severe first."""
+
+    messages: int = Field(default=30, ge=2, description="of which one in six is kept for summaries")
+    within: Span = Field(default=timedelta(minutes=10), description="in which they are counted")
+
+    @property
+    def summaries(self) -> int:
+        """How many of the messages are kept for summaries."""
+        return max(1, self.messages // 6)
+
+    @property
+    def singles(self) -> int:
+        """How many tell of alerts one by one."""
+        return self.messages - self.summaries
+
+
 class Suppression(Which):
     """Alerts of which nobody is told, for a time and for a reason; they are in `alerts list` all the same."""
 
@@ -140,6 +165,8 @@ class AlertsConfig(_Part):
     heartbeat: Heartbeat | None = Field(default=None, description="proof that the way to people works")
     weights: tuple[Weight, ...] = Field(default=(), description="what makes alerts worse or less bad")
     correlation: Correlation | None = Field(default=Correlation(), description="as below; `null`: none")
+    updates: Updates | None = Field(default=Updates(), description="as below; `null`: each alert is told once")
+    storm: Storm | None = Field(default=Storm(), description="as below; `null`: no limit")
     suppressions: tuple[Suppression, ...] = Field(default=(), description="what nobody is told of, for a time")
     group: Span = Field(default=timedelta(minutes=30), description="alerts about one subject are told together")
     oldest: Span = Field(default=timedelta(days=7), description="of the last event, for people to be told of an alert")

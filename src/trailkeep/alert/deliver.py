@@ -21,6 +21,7 @@ from trailkeep.alert.config import AlertsConfig
 from trailkeep.alert.message import About, Message, clean
 from trailkeep.alert.outbox import Parcel
 from trailkeep.alert.router import Router
+from trailkeep.alert.storm import SINGLE, calm
 from trailkeep.core.errors import LakeError, Later, Refused, TrailkeepError
 from trailkeep.core.failpoint import failpoint
 from trailkeep.geo.places import Places
@@ -65,6 +66,7 @@ class Deliverer:
         self._poll = poll
         self._ticked = float("-inf")
         self._failures: Counter[str] = Counter()
+        self._news = {name: threading.Event() for name in self._channels}
         for each in config.suppressions:
             if each.expired(tools.now()):
                 say(f"the suppression until {each.until} ({each.reason}) is over; take it out of alerts.suppressions")
@@ -93,6 +95,7 @@ class Deliverer:
             self._guarded(self._fill)
             stop.wait(self._poll)
         self._guarded(self._fill)  # the last commit may have raised alerts
+        self._wake()
         until = time.monotonic() + _STOP_SECONDS
         for thread in threads:
             thread.join(max(0.0, until - time.monotonic()))
@@ -102,7 +105,7 @@ class Deliverer:
         with self._home.exclusive(TASK):
             self._fill()
             threads = [
-                threading.Thread(target=self._guarded, args=(lambda name=name: self.deliver(name),), daemon=True)
+                threading.Thread(target=self._guarded, args=(lambda name=name: self._deliver_all(name),), daemon=True)
                 for name in self._channels
             ]
             for thread in threads:
@@ -110,6 +113,10 @@ class Deliverer:
             for thread in threads:
                 thread.join()
         return self.counts
+
+    def _deliver_all(self, name: str) -> None:
+        while not self.deliver(name):
+            pass  # there is more than a portion
 
     def skip(self) -> int:
         """Count all alerts there are as told; returns how many were not."""
@@ -134,10 +141,15 @@ class Deliverer:
 
     def _fill(self) -> None:
         while self._router.route(self._tools.now()):
-            pass
+            self._wake()
         if time.monotonic() - self._ticked > _TICK:
             self._ticked = time.monotonic()
             self._router.tick(self._tools.now())
+
+    def _wake(self) -> None:
+        """Let channels look for messages now."""
+        for each in self._news.values():
+            each.set()
 
     def _guarded(self, work: Callable[[], object]) -> None:
         """Do `work`; that it fails is told, and it is done again the next time."""
@@ -157,22 +169,31 @@ class Deliverer:
 
         while not stop.is_set():
             self._guarded(deliver)
-            stop.wait(pause)
+            if pause > self._poll:
+                stop.wait(pause)
+            elif self._news[name].wait(pause):
+                self._news[name].clear()
 
     def deliver(self, name: str, stop: threading.Event | None = None) -> float:
         """Send what is due to one channel until one message fails; returns the seconds until the next look."""
         channel = self._channels[name]
-        for parcel in box.due(self._home.state, name, self._tools.now()):
+        singles = calm(self._home.state, name, self._config.storm, self._tools.now())
+        waiting = box.due(self._home.state, name, self._tools.now(), but_tried=SINGLE if singles == 0 else ())
+        for parcel in waiting:
             if stop is not None and stop.is_set():
                 return 0.0
             if not box.is_needed(self._home.state, parcel.message):
                 reason = "nobody need hear it any more: the alerts were decided on before it was sent"
                 self._mark(parcel, "void", state="void", last_error=reason)
                 continue
+            if singles is not None and parcel.message.kind in SINGLE and not parcel.message.drill:
+                if not singles:
+                    continue  # the storm is not over; it was tried before, so it may be there, and is in no summary
+                singles -= 1
             pause = self._send(channel, parcel)
             if pause is not None:
                 return pause
-        return self._poll
+        return 0.0 if len(waiting) == box.PORTION and singles != 0 else self._poll
 
     def _send(self, channel: Channel, parcel: Parcel) -> float | None:
         """Send one message; the seconds that the channel should be left alone, if it failed."""

@@ -3,7 +3,8 @@
 The outcome depends on the signals only, never on the order or grouping in which they arrive: two signals
 belong together when a chain of signals with gaps of at most the window joins them, so a late signal may merge
 two alerts: the older takes over the events and the history of the other, and is open if one of them was. The
-subject is the principal, else the source address, else the account. An event counts once for a rule however often
+subject is the principal, else the source address, else the account. What a drill wrote is joined with what that drill
+wrote only. An event counts once for a rule however often
 it was delivered; a closed alert stays closed, and a new signal opens another.
 """
 
@@ -24,6 +25,8 @@ DEFAULT_WINDOW = 3600
 MERGED = "merged"
 _CHUNK = 400
 _RESOURCES = 10  # of an event, that an alert knows
+_Key = tuple[str, str, str | None]
+"""Rule, subject, drill."""
 
 
 @dataclass(frozen=True)
@@ -44,6 +47,8 @@ class Signal:
     object_id: str
     record_no: int
     resources: tuple[str, ...] = ()
+    drill: str | None = None
+    """The drill that wrote the object of its event."""
 
 
 @dataclass
@@ -76,10 +81,10 @@ def read_signals(table: pa.Table) -> list[Signal]:
 def derive(connection: Connection, signals: Iterable[Signal], windows: Mapping[str, int], now: datetime) -> int:
     """Bring `signals` into the alerts; returns how many were new. `windows`: seconds by rule. Repeatable."""
     fresh = list(_unseen(connection, signals))
-    groups: dict[tuple[str, str], list[Signal]] = defaultdict(list)
+    groups: dict[_Key, list[Signal]] = defaultdict(list)
     for signal in fresh:
-        groups[signal.rule_uid, signal.subject].append(signal)
-    widths = {rule: timedelta(seconds=windows.get(rule, DEFAULT_WINDOW)) for rule, _ in groups}
+        groups[signal.rule_uid, signal.subject, signal.drill].append(signal)
+    widths = {rule: timedelta(seconds=windows.get(rule, DEFAULT_WINDOW)) for rule, *_ in groups}
     known = _current(connection, groups, widths)
     changed: list[Happening] = []
     for key, members in groups.items():
@@ -155,16 +160,17 @@ def _unseen(connection: Connection, signals: Iterable[Signal]) -> Iterator[Signa
 
 
 def _current(
-    connection: Connection, groups: Mapping[tuple[str, str], list[Signal]], windows: Mapping[str, timedelta]
-) -> dict[tuple[str, str], list[Happening]]:
-    """The alerts of these (rule, subject) pairs that are not closed and that the signals may belong to."""
-    found: dict[tuple[str, str], list[Happening]] = defaultdict(list)
-    rules: dict[str, list[str]] = defaultdict(list)
-    for rule, subject in groups:
-        rules[rule].append(subject)
-    columns = (alerts.c.id, alerts.c.subject, alerts.c.first_time, alerts.c.last_time, alerts.c.status)
-    for rule, subjects in rules.items():
-        times = [signal.time for subject in subjects for signal in groups[rule, subject]]
+    connection: Connection, groups: Mapping[_Key, list[Signal]], windows: Mapping[str, timedelta]
+) -> dict[_Key, list[Happening]]:
+    """The alerts of these groups that are not closed and that the signals may belong to."""
+    found: dict[_Key, list[Happening]] = defaultdict(list)
+    rules: dict[str, dict[str, list[datetime]]] = defaultdict(lambda: defaultdict(list))
+    for (rule, subject, _), signals in groups.items():
+        rules[rule][subject] += [signal.time for signal in signals]
+    columns = (alerts.c.id, alerts.c.subject, alerts.c.drill, alerts.c.first_time, alerts.c.last_time, alerts.c.status)
+    for rule, by_subject in rules.items():
+        subjects = list(by_subject)
+        times = [time for some in by_subject.values() for time in some]
         query = select(*columns).where(
             alerts.c.rule_uid == rule,
             alerts.c.status.not_in(("closed", MERGED)),
@@ -175,7 +181,7 @@ def _current(
             chunk = alerts.c.subject.in_(subjects[start : start + _CHUNK])
             for row in connection.execute(query.where(chunk)):
                 happening = Happening(row.id, utc(row.first_time), utc(row.last_time), row.status)
-                found[rule, row.subject].append(happening)
+                found[rule, row.subject, row.drill].append(happening)
     return found
 
 
@@ -252,6 +258,7 @@ def _alert(happening: Happening, now: datetime) -> dict[str, Any]:
         "level": head.level,
         "subject": head.subject,
         "subject_kind": head.subject_kind,
+        "drill": head.drill,
         "first_time": happening.first,
         "last_time": happening.last,
         "status": "open",

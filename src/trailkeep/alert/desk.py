@@ -20,7 +20,10 @@ LISTED = (*STATUSES, MERGED)
 def list_alerts(
     state: Engine, status: str | None = None, level: str | None = None, since: datetime | None = None
 ) -> pa.Table:
-    """Alerts, most severe first, then newest; `level` is the least severe one wanted. Merged ones by status only."""
+    """Alerts, most severe first, then newest; `level` is the least severe one wanted. Merged ones by status only.
+
+    Severity is the level of the rule with what raised or lowered it; until people are told, it is that level alone.
+    """
     if status is not None and status not in LISTED:
         raise UsageError(f"no alert status {status!r}; one of {', '.join(LISTED)}")
     if level is not None and level not in LEVELS:
@@ -30,12 +33,15 @@ def list_alerts(
     query = query.group_by(alerts.c.id)
     query = query.where(alerts.c.status == status if status is not None else alerts.c.status != MERGED)
     if level is not None:
-        query = query.where(alerts.c.level.in_(LEVELS[LEVELS.index(level) :]))
+        query = query.where(func.coalesce(alerts.c.severity, alerts.c.level).in_(LEVELS[LEVELS.index(level) :]))
     if since is not None:
         query = query.where(alerts.c.last_time >= since)
     with reading(state) as connection:
         rows = [dict(row._mapping) for row in connection.execute(query)]
-    rows.sort(key=lambda row: (-LEVELS.index(row["level"]), -utc(row["last_time"]).timestamp(), row["id"]))
+    for row in rows:
+        row["severity"] = row["severity"] or row["level"]
+        row["title"] = f"DRILL: {row['title']}" if row["drill"] else row["title"]
+    rows.sort(key=lambda row: (-LEVELS.index(row["severity"]), -utc(row["last_time"]).timestamp(), row["id"]))
     return pa.Table.from_pylist([_listed(row) for row in rows], schema=_LISTED)
 
 
@@ -99,7 +105,7 @@ def group_of(state: Engine, alert_id: int) -> list[int]:
 _LISTED = pa.schema(
     [
         ("id", pa.int64()),
-        ("level", pa.string()),
+        ("severity", pa.string()),
         ("title", pa.string()),
         ("subject", pa.string()),
         ("events", pa.int64()),
@@ -107,6 +113,7 @@ _LISTED = pa.schema(
         ("last_time", pa.timestamp("us", "UTC")),
         ("status", pa.string()),
         ("assignee", pa.string()),
+        ("level", pa.string()),
         ("rule_uid", pa.string()),
     ]
 )

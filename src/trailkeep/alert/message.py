@@ -5,7 +5,7 @@ short, and what looks like a secret is masked.
 """
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 from hashlib import sha256
 from typing import Any, Literal, Protocol
@@ -18,8 +18,9 @@ from trailkeep.geo.places import Places
 from trailkeep.store.database import utc
 from trailkeep.store.tables import alert_events, alerts
 
-Kind = Literal["new", "more", "escalation", "closed", "heartbeat", "test"]
+Kind = Literal["new", "more", "grown", "escalation", "summary", "closed", "heartbeat", "test"]
 
+_LEADS = {"escalation": "Nobody has acknowledged: ", "closed": "Closed: ", "more": "More: ", "grown": "Update: "}
 _SHOWN, _COUNTED = 5, 100  # values of a fact
 _LISTED = 10  # other alerts
 _LONGEST = 300
@@ -69,17 +70,21 @@ class Message(BaseModel):
     """The other alerts that it is about, a line each, as many as a person reads."""
     other_count: int = 0
     link: str | None = None
+    drill: str | None = None
+    """The drill that wrote the log which it is about."""
 
     @property
     def headline(self) -> str:
         """Level and title, and what makes this message another one than the first."""
-        lead = {"escalation": "Nobody has acknowledged: ", "closed": "Closed: ", "more": "More: "}.get(self.kind, "")
-        tail = f" (and {self.other_count} more)" if self.other_count else ""
+        lead = _LEADS.get(self.kind, "")
+        tail = f" (and {self.other_count} more)" if self.other_count and self.kind != "summary" else ""
         return f"[{self.level}] {lead}{self.title}{tail}" if self.alerts else f"{lead}{self.title}"
 
     @property
     def more(self) -> str:
         """What stands above the other alerts."""
+        if self.kind == "summary":
+            return "by rule:"
         about = "the same principal" if self.subject_kind == "principal" else "the same subject"
         return f"and {self.other_count} more about {about}:" if self.other_count else ""
 
@@ -130,14 +135,18 @@ def message_of(
     ids: Sequence[int],
     rules: Mapping[str, About],
     link: str | None,
+    news: Collection[int] = (),
+    change: str = "",
     places: Places | None = None,
 ) -> Message:
-    """What people are told of these alerts of one group: the most severe one leads.
+    """What people are told of these alerts of one group: the most severe one leads, of several one of `news`.
 
-    `places` says where addresses are, behind them.
+    `change`: what is different from what they were told before. `places` says where addresses are, behind them.
     """
     found = connection.execute(select(alerts).where(alerts.c.id.in_(ids))).mappings().all()
-    rows = sorted(found, key=lambda row: (-LEVELS.index(row["severity"] or row["level"]), row["id"]))
+    rows = sorted(
+        found, key=lambda row: (-LEVELS.index(row["severity"] or row["level"]), row["id"] not in news, row["id"])
+    )
     lead, level = rows[0], rows[0]["severity"] or rows[0]["level"]
     first = lead["group_id"] or lead["id"]
     born = connection.execute(select(alerts.c.created).where(alerts.c.id == first)).scalar_one()
@@ -150,6 +159,8 @@ def message_of(
     }
     kind_of_subject = {"principal": "Who", "address": "From", "account": "Account"}.get(lead["subject_kind"], "Subject")
     facts = [
+        ("Drill", f"{lead['drill']}: Trailkeep wrote the log itself; nothing has happened" if lead["drill"] else ""),
+        ("Change", change),
         (kind_of_subject, _placed([clean(lead["subject"])], places)[0]),
         ("What", ", ".join(_few(seen["event_name"]))),
         ("On", ", ".join(_few(_resources(connection, lead["id"])))),
@@ -165,7 +176,7 @@ def message_of(
         thread=thread_of(first, born),
         alerts=tuple(row["id"] for row in rows),
         level=level,
-        title=clean(lead["title"]),
+        title=titled(lead),
         rule=lead["rule_uid"],
         tags=tuple(rule.tags) if rule else (),
         subject=clean(lead["subject"]),
@@ -175,12 +186,16 @@ def message_of(
         facts=tuple((name, value) for name, value in facts if value),
         description=_SPACE.sub(" ", rule.description).strip() if rule else "",
         steps=_steps(rule.runbook) if rule else (),
-        others=tuple(
-            f"[{r['severity'] or r['level']}] {clean(r['title'])} (alert {r['id']})" for r in rows[1 : 1 + _LISTED]
-        ),
+        others=tuple(f"[{r['severity'] or r['level']}] {titled(r)} (alert {r['id']})" for r in rows[1 : 1 + _LISTED]),
         other_count=len(rows) - 1,
         link=link.replace("{id}", str(lead["id"])) if link else None,
+        drill=lead["drill"],
     )
+
+
+def titled(alert: Mapping[Any, Any]) -> str:
+    """The title of an alert, cleaned, with a word before it where it is only a drill."""
+    return f"DRILL: {clean(alert['title'])}" if alert["drill"] else clean(alert["title"])
 
 
 def _steps(runbook: str) -> tuple[str, ...]:

@@ -14,8 +14,10 @@ from trailkeep.core.errors import UsageError
 from trailkeep.store.database import reading, utc
 from trailkeep.store.tables import alerts, outbox
 
+PORTION = 50
+"""How many messages are read at a time."""
 _OVERDUE = timedelta(minutes=5)
-STATES = ("waiting", "sent", "dead", "void")
+STATES = ("waiting", "gathered", "sent", "dead", "void")
 
 
 @dataclass(frozen=True)
@@ -31,9 +33,20 @@ class Parcel:
 
 
 def put(
-    connection: Connection, key: str, channel: str, message: Message, due: datetime, now: datetime, group: int | None
+    connection: Connection,
+    key: str,
+    channel: str,
+    message: Message,
+    due: datetime,
+    now: datetime,
+    group: int | None,
+    *,
+    held: bool = False,
 ) -> int | None:
-    """Write a message into the outbox, to be sent when `due`; its row, or None if `key` is there already."""
+    """Write a message into the outbox, to be sent when `due`; its row, or None if `key` is there already.
+
+    `held`: by quiet hours.
+    """
     if connection.execute(select(outbox.c.id).where(outbox.c.key == key)).scalar() is not None:
         return None
     row = {
@@ -48,16 +61,23 @@ def put(
         "tries": 0,
         "next_try": due,
         "created": now,
+        "held": held,
     }
     written: Any = connection.execute(insert(outbox).values(row))
     return int(written.inserted_primary_key[0])
 
 
-def due(state: Engine, channel: str, now: datetime, most: int = 50) -> list[Parcel]:
-    """What `channel` is to be told now, what has waited longest first."""
+def due(state: Engine, channel: str, now: datetime, but_tried: Sequence[str] = ()) -> list[Parcel]:
+    """What `channel` is to be told now, what has waited longest first, PORTION at most.
+
+    `but_tried`: kinds of which nothing is wanted that was tried before.
+    """
     query = select(outbox).where(outbox.c.channel == channel, outbox.c.state == "waiting", outbox.c.next_try <= now)
+    query = query.where(or_(outbox.c.tries == 0, outbox.c.kind.not_in(but_tried)))
     with reading(state) as connection:
-        return [_parcel(row) for row in connection.execute(query.order_by(outbox.c.next_try, outbox.c.id).limit(most))]
+        return [
+            _parcel(row) for row in connection.execute(query.order_by(outbox.c.next_try, outbox.c.id).limit(PORTION))
+        ]
 
 
 def parcel(state: Engine, row_id: int) -> Parcel:
@@ -72,9 +92,14 @@ def _parcel(row: Any) -> Parcel:
 
 
 def mark(state: Engine, row_id: int, /, **values: Any) -> None:
-    """Set columns of a row."""
+    """Set columns of a row; what a summary tells of is sent, or need not be, when the summary is."""
     with state.begin() as connection:
         connection.execute(update(outbox).where(outbox.c.id == row_id).values(values))
+        if values.get("state") in ("sent", "void"):
+            gathered = update(outbox).where(outbox.c.summary_id == row_id, outbox.c.state == "gathered")
+            connection.execute(
+                gathered.values({name: values[name] for name in ("state", "sent", "tries") if name in values})
+            )
 
 
 def is_needed(state: Engine, message: Message) -> bool:

@@ -6,7 +6,7 @@ once, whatever is killed.
 """
 
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -14,11 +14,13 @@ from sqlalchemy import Connection, Engine, func, insert, or_, select, update
 
 from trailkeep.alert import outbox as box
 from trailkeep.alert.config import AlertsConfig, Escalation, Facts, at_least
+from trailkeep.alert.facts import facts_of
+from trailkeep.alert.growth import Growth, events_of, growth, rules_in
 from trailkeep.alert.message import About, Kind, Message, message_of
 from trailkeep.core.levels import LEVELS
 from trailkeep.geo.places import Places
 from trailkeep.store.database import reading, utc
-from trailkeep.store.tables import alert_events, alert_history, alerts, objects, outbox
+from trailkeep.store.tables import alert_history, alerts, outbox
 
 _MOST = 200  # alerts or groups in a transaction
 _KEPT = timedelta(days=90)  # of what was sent
@@ -43,6 +45,7 @@ class Router:
         self._rules = rules
         self._say = say
         self._places = places
+        self._looked: datetime | None = None
 
     def route(self, now: datetime) -> int:
         """Bring alerts of which it was not decided yet into the outbox; returns how many there were."""
@@ -51,8 +54,8 @@ class Router:
         with self._state.begin() as connection:
             query = select(alerts).where(alerts.c.routed.is_(None)).order_by(alerts.c.id).limit(_MOST)
             rows = connection.execute(query).mappings().all()
-            facts = _facts(connection, rows, self._rules)
-            by_subject: dict[tuple[str, str], list[Mapping[Any, Any]]] = defaultdict(list)
+            facts = facts_of(connection, rows, self._rules)
+            by_subject: dict[tuple[str, str, str | None], list[Mapping[Any, Any]]] = defaultdict(list)
             old = 0
             for row in rows:
                 each = facts[row["id"]]
@@ -63,7 +66,7 @@ class Router:
                     step = {"alert_id": row["id"], "time": now, "who": "trailkeep", "action": _MUTED, "why": why}
                     connection.execute(insert(alert_history).values(step))
                 elif row["status"] == "open":
-                    by_subject[row["subject_kind"], row["subject"]].append(row)
+                    by_subject[row["subject_kind"], row["subject"], row["drill"]].append(row)
             ids = [row["id"] for row in rows]
             connection.execute(update(alerts).where(alerts.c.id.in_(ids)).values(routed=now, severity=alerts.c.level))
             for members in by_subject.values():
@@ -90,28 +93,45 @@ class Router:
     ) -> None:
         """Tell of new alerts about one subject, together with what was told of it lately."""
         group, until = self._current(connection, members, now)
-        before = connection.execute(select(alerts.c.rule_uid, alerts.c.level).where(alerts.c.group_id == group)).all()
-        least = self._config.correlation.least if self._config.correlation else LEVELS[0]
-        pairs = {*map(tuple, before), *((row["rule_uid"], row["level"]) for row in members)}
-        rules = {rule for rule, level in pairs if at_least(level, least)}
+        count = rules_in(connection, self._config, group, [(row["rule_uid"], row["level"]) for row in members])
         told: dict[str, list[int]] = defaultdict(list)
         worst: dict[str, str] = {}
-        for row in members:
-            each = facts[row["id"]]
-            severity = self._config.severity(each, len(rules))
+        new = {row["id"] for row in members}
+        for row, each in [*((row, facts[row["id"]]) for row in members), *self._raised(connection, group, new, count)]:
+            severity = self._config.severity(each, count)
             values = {"group_id": group, "severity": severity}
             connection.execute(update(alerts).where(alerts.c.id == row["id"]).values(values))
             for channel in self._config.told(each, severity, now):
                 told[channel].append(row["id"])
                 worst[channel] = max(worst.get(channel, severity), severity, key=LEVELS.index)
         for channel, ids in told.items():
-            self._tell(connection, channel, group, ids, worst[channel], until, now)
+            self._tell(connection, channel, group, ids, new, worst[channel], until, now)
+        _told(connection, {each for ids in told.values() for each in ids}, now)
+
+    def _raised(
+        self, connection: Connection, group: int, new: Collection[int], count: int
+    ) -> list[tuple[Mapping[Any, Any], Facts]]:
+        """The alerts of a group, beside the `new` ones, that `count` rules together make worse than people know."""
+        if self._config.correlation is None or count < self._config.correlation.rules:
+            return []
+        query = select(alerts).where(
+            alerts.c.group_id == group, alerts.c.id.not_in(new), alerts.c.status.in_(("open", "acked"))
+        )
+        rows = connection.execute(query).mappings().all()
+        facts = facts_of(connection, rows, self._rules)
+        pairs = [(row, facts[row["id"]]) for row in rows]
+        return [(row, each) for row, each in pairs if not at_least(row["severity"], self._config.severity(each, count))]
 
     def _current(self, connection: Connection, members: list[Mapping[Any, Any]], now: datetime) -> tuple[int, datetime]:
-        """The group that these alerts belong to, and when it ends: their own, or one near in time that began lately."""
+        """The group that these alerts belong to, and when it ends: their own, or one near in time that began lately.
+
+        What happens again after somebody has closed it is news, and begins a group.
+        """
         query = select(alerts.c.group_id).where(
             alerts.c.subject_kind == members[0]["subject_kind"],
             alerts.c.subject == members[0]["subject"],
+            alerts.c.drill == members[0]["drill"] if members[0]["drill"] else alerts.c.drill.is_(None),
+            alerts.c.status.not_in(("closed", "merged")),
             alerts.c.group_id.is_not(None),
             alerts.c.last_time >= min(utc(row["first_time"]) for row in members) - self._config.group,
             alerts.c.first_time <= max(utc(row["last_time"]) for row in members) + self._config.group,
@@ -129,15 +149,20 @@ class Router:
         channel: str,
         group: int,
         ids: list[int],
+        new: set[int],
         level: str,
         until: datetime,
         now: datetime,
+        change: str = "",
     ) -> None:
-        """One row for a channel: the first at once, what follows when the group ends, what is worse at once."""
+        """One row for a channel: the first at once, what follows when the group ends, what is worse at once.
+
+        `new`: the alerts that make it necessary.
+        """
         query = select(outbox).where(
             outbox.c.group_id == group,
             outbox.c.channel == channel,
-            outbox.c.kind.in_(("new", "more")),
+            outbox.c.kind.in_(("new", "more", "grown")),
             outbox.c.state != "void",
         )
         rows = connection.execute(query.order_by(outbox.c.id)).mappings().all()
@@ -146,9 +171,11 @@ class Router:
         )
         known = [row["payload"]["level"] for row in rows if row is not held]
         urgent = not any(at_least(each, level) for each in known)
-        when = self._config.held_until(channel, level, now if urgent else until)
+        asked = now if urgent else until
+        when = self._config.held_until(channel, level, asked)
         if held is not None:
-            message = self._message(connection, held["kind"], [*held["alerts"], *ids])
+            every = list(dict.fromkeys([*held["alerts"], *ids]))
+            message = self._message(connection, held["kind"], every, new, change)
             values = {
                 "alerts": list(message.alerts),
                 "payload": message.model_dump(mode="json"),
@@ -156,18 +183,42 @@ class Router:
             }
             connection.execute(update(outbox).where(outbox.c.id == held["id"]).values(values))
             return
-        kind: Kind = "more" if rows else "new"
-        message = self._message(connection, kind, ids)
-        box.put(connection, f"{kind}/{min(ids)}/{channel}", channel, message, when, now, group)
+        kind: Kind = "new" if not rows else "more" if new & set(ids) and not change else "grown"
+        message = self._message(connection, kind, ids, new, change)
+        key = f"{kind}/{min(new)}/{channel}" if not change else f"{kind}/{min(new)}/{now.isoformat()}/{channel}"
+        box.put(connection, key, channel, message, when, now, group, held=when > asked)
+
+    def _update(self, connection: Connection, now: datetime) -> bool:
+        """Tell again of what has grown, has become worse, or goes on; returns whether that was all."""
+        groups: dict[int, list[Growth]] = defaultdict(list)
+        found = growth(connection, self._config, self._rules, self._looked, now)
+        for each in found[:_MOST]:
+            groups[each.row["group_id"]].append(each)
+            values = {"severity": each.severity, "updates": (each.row["updates"] or 0) + 1}
+            connection.execute(update(alerts).where(alerts.c.id == each.row["id"]).values(values))
+        for group, some in groups.items():
+            by_channel: dict[str, list[Growth]] = defaultdict(list)
+            for each in some:
+                for channel in self._config.told(each.facts, each.severity, now):
+                    by_channel[channel].append(each)
+            for channel, members in by_channel.items():
+                worst = max(members, key=lambda each: LEVELS.index(each.severity))
+                ids = [each.row["id"] for each in members]
+                self._tell(connection, channel, group, ids, set(ids), worst.severity, now, now, worst.change)
+            _told(connection, {each.row["id"] for each in some}, now)
+        return len(found) <= _MOST
 
     def tick(self, now: datetime) -> None:
-        """Write what is due by the clock: escalations, ends of alerts, heartbeats; forget what is long over."""
+        """Write what is due by the clock: updates, escalations, ends, heartbeats; forget what is long over."""
         with self._state.begin() as connection:
+            complete = self._update(connection, now)
             for step in self._config.escalate:
                 self._escalate(connection, step, now)
             self._close(connection, now)
             self._beat(connection, now)
             box.prune(connection, now - _KEPT)
+        if complete:
+            self._looked = now
 
     def _escalate(self, connection: Connection, step: Escalation, now: datetime) -> None:
         first, earliest = now - step.after, now - step.after - self._config.oldest
@@ -184,7 +235,10 @@ class Router:
         done = set(connection.execute(written).scalars()) if told else set()
         levels = LEVELS[LEVELS.index(step.level) :]
         left = select(alerts.c.id, alerts.c.group_id).where(
-            alerts.c.routed > earliest, alerts.c.status == "open", alerts.c.severity.in_(levels)
+            alerts.c.routed > earliest,
+            alerts.c.status == "open",
+            alerts.c.severity.in_(levels),
+            alerts.c.drill.is_(None),
         )
         ignored: dict[int, list[int]] = defaultdict(list)
         for alert_id, group in connection.execute(left) if told else ():
@@ -199,7 +253,7 @@ class Router:
             message = self._message(connection, "escalation", members)
             for name in missing:
                 when = self._config.held_until(name, message.level, now)
-                box.put(connection, keys[name], name, message, when, now, group)
+                box.put(connection, keys[name], name, message, when, now, group, held=when > now)
             written_now += 1
             if written_now == _MOST:  # the next tick goes on: commits must not wait for all
                 break
@@ -210,7 +264,7 @@ class Router:
         if not names:
             return
         query = select(outbox.c.group_id, outbox.c.channel, outbox.c.kind).where(
-            outbox.c.channel.in_(names), outbox.c.group_id.is_not(None)
+            outbox.c.channel.in_(names), outbox.c.group_id.is_not(None), outbox.c.summary_id.is_(None)
         )
         rows = connection.execute(query.where(or_(outbox.c.state == "sent", outbox.c.kind == "closed"))).all()
         over = {(group, channel) for group, channel, kind in rows if kind == "closed"}
@@ -234,8 +288,17 @@ class Router:
             when = self._config.held_until(name, "informational", now)
             box.put(connection, keys[name], name, heartbeat(connection, now, beat.every), when, now, None)
 
-    def _message(self, connection: Connection, kind: Kind, ids: Sequence[int]) -> Message:
-        return message_of(connection, kind, ids, self._rules, self._config.link, self._places)
+    def _message(
+        self, connection: Connection, kind: Kind, ids: Sequence[int], news: Collection[int] = (), change: str = ""
+    ) -> Message:
+        return message_of(connection, kind, ids, self._rules, self._config.link, news, change, self._places)
+
+
+def _told(connection: Connection, ids: Collection[int], now: datetime) -> None:
+    """Keep that people are told of alerts as they are now."""
+    for alert_id, events in events_of(connection, sorted(ids)).items():
+        values = {"told": now, "told_events": events}
+        connection.execute(update(alerts).where(alerts.c.id == alert_id).values(values))
 
 
 def _runs(members: list[Mapping[Any, Any]], gap: timedelta) -> Iterator[list[Mapping[Any, Any]]]:
@@ -252,33 +315,10 @@ def _runs(members: list[Mapping[Any, Any]], gap: timedelta) -> Iterator[list[Map
 
 def heartbeat(connection: Connection, now: datetime, every: timedelta) -> Message:
     """That the way to people works, and how things stand."""
-    lately = alerts.c.created > now - every
-    made = len(connection.execute(select(alerts.c.id).where(lately)).all())
-    waiting = len(connection.execute(select(alerts.c.id).where(alerts.c.status == "open")).all())
+    lately, real = alerts.c.created > now - every, alerts.c.drill.is_(None)
+    made = len(connection.execute(select(alerts.c.id).where(lately, real)).all())
+    waiting = len(connection.execute(select(alerts.c.id).where(alerts.c.status == "open", real)).all())
     dead = len(connection.execute(select(outbox.c.id).where(outbox.c.state == "dead")).all())
     facts = [("Alerts lately", str(made)), ("Open alerts", str(waiting)), ("Messages that nobody took", str(dead))]
     title = "Trailkeep is alive, and its messages reach you"
     return Message(kind="heartbeat", thread="heartbeat", title=title, time=now, facts=tuple(facts))
-
-
-def _facts(connection: Connection, rows: Sequence[Mapping[Any, Any]], rules: Mapping[str, About]) -> dict[int, Facts]:
-    """What routes ask, by alert."""
-    seen: dict[int, dict[str, set[str]]] = defaultdict(lambda: defaultdict(set))
-    joined = alert_events.outerjoin(objects, objects.c.object_id == alert_events.c.object_id)
-    columns = (alert_events.c.alert_id, alert_events.c.account_uid, objects.c.source, alert_events.c.resources)
-    query = select(*columns).select_from(joined).where(alert_events.c.alert_id.in_([row["id"] for row in rows]))
-    for alert_id, account, source, resources in connection.execute(query.distinct()):
-        for name, values in (("accounts", [account]), ("sources", [source]), ("resources", resources or [])):
-            seen[alert_id][name].update(filter(None, values))
-    return {
-        row["id"]: Facts(
-            id=row["id"],
-            rule=row["rule_uid"],
-            title=row["title"],
-            level=row["level"],
-            subject=row["subject"],
-            tags=tuple(rules[row["rule_uid"]].tags) if row["rule_uid"] in rules else (),
-            **{name: tuple(sorted(values)) for name, values in seen[row["id"]].items()},
-        )
-        for row in rows
-    }

@@ -47,7 +47,7 @@ def list_alerts(
     since: Annotated[str | None, typer.Option(help="Alerts with events after this time: 7d, 2026-11-01.")] = None,
     format: FormatOption = "table",
 ) -> None:
-    """List alerts, most severe first.
+    """List alerts, most severe first, then newest. `severity` is the rule's level with weights and correlation.
 
     Example: trailkeep alerts list --status open --level high
     """
@@ -74,11 +74,14 @@ def show(
         print(json.dumps(found, default=lambda moment: moment.isoformat()))
         return
     console = Console()
-    console.print(f"[{found['level']}] {found['title']}", markup=False, style="bold")
+    lead = "DRILL: " if found["drill"] else ""
+    console.print(f"[{found['severity'] or found['level']}] {lead}{found['title']}", markup=False, style="bold")
     for name in (
         "id",
         "status",
         "severity",
+        "level",
+        "drill",
         "assignee",
         "subject_kind",
         "subject",

@@ -27,6 +27,7 @@ from trailkeep.core.source import load_sources
 from trailkeep.ingest import recover
 from trailkeep.lake import ledger, progress
 from trailkeep.lake import quarantine as pieces
+from trailkeep.lake.drills import last_drill
 from trailkeep.lake.home import Home, adopt_home, open_home
 from trailkeep.pipeline import settings_of
 
@@ -80,6 +81,8 @@ def status(
             "runs with channels",
             file=sys.stderr,
         )
+    if drill := last_drill(lake.state):
+        print(f"last drill: {drill}", file=sys.stderr)
     for line in _to_look_at(connection, lake, now - timedelta(days=1)):
         print(line, file=sys.stderr)
 

@@ -21,6 +21,7 @@ _COMMANDS = {
     "status": "care:status",
     "compact": "care:compact",
     "alerts": "alerts:app",
+    "drill": "drill:drill",
     "rules": "rules:app",
     "sources": "sources:app",
     "quarantine": "care:quarantine",

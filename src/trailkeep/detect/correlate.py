@@ -40,6 +40,11 @@ class Given:
     facts: tuple[Any, ...]
     """event_name, account_uid, region, src_ip, object_id, record_no"""
 
+    @property
+    def object_id(self) -> str:
+        """The object of its event."""
+        return str(self.facts[_FACTS.index("object_id")])
+
 
 @dataclass(frozen=True)
 class Hit:
@@ -85,9 +90,12 @@ def given_of(tables: Iterable[pa.Table], rules: Mapping[str, Any]) -> Iterator[G
 
 
 def correlate(
-    connection: Connection, given: Iterable[Given], correlations: Sequence[Correlation], now: datetime
+    connection: Connection, given: Iterable[Given], correlations: Sequence[Correlation], now: datetime, apart: str = ""
 ) -> Changes:
-    """Bring signals into the state; `correlations` inner before outer. Repeatable."""
+    """Bring signals into the state; `correlations` inner before outer. Repeatable.
+
+    `apart`: a name, of at most 30 characters; signals meet only those that were given under the same one.
+    """
     work: dict[str, _Work] = defaultdict(_Work)
     about: dict[str, list[Correlation]] = defaultdict(list)
     for one in correlations:
@@ -99,8 +107,8 @@ def correlate(
     changes = Changes()
     for one in correlations:
         if one.id in work:
-            gone = _bring(connection, one, work[one.id], now)
-            for row, group, before, after in (*gone, *_changed(connection, one)):
+            gone = _bring(connection, one, work[one.id], now, apart)
+            for row, group, before, after in (*gone, *_changed(connection, one, apart)):
                 _tell(changes, one, row, group, before, after)
                 if before & _START != after & _START:
                     for outer in about[one.id]:
@@ -119,9 +127,9 @@ def correlate_once(given: Iterable[Given], correlations: Sequence[Correlation]) 
     return changes
 
 
-def state_key(one: Correlation) -> str:
+def state_key(one: Correlation, apart: str = "") -> str:
     """Under which name its rows stand: a changed correlation begins anew."""
-    return f"{one.id}@{one.content_hash[:12]}"
+    return f"{one.id}@{one.content_hash[:12]}{apart}"
 
 
 def _tell(
@@ -155,12 +163,12 @@ def _group(one: Correlation, signal: Given) -> str:
     return msgspec.json.encode([signal.fields.get(one.field_of(name, signal.rule)) for name in one.group_by]).decode()
 
 
-def _bring(connection: Connection, one: Correlation, work: _Work, now: datetime) -> list[_Change]:
+def _bring(connection: Connection, one: Correlation, work: _Work, now: datetime, apart: str) -> list[_Change]:
     """Put rows of signals into the state, and note which spans of time of which groups they touch.
 
     Returns the rows that are taken away, whose flags end with them.
     """
-    key, expires = state_key(one), now + timedelta(seconds=one.timespan) + LATE
+    key, expires = state_key(one, apart), now + timedelta(seconds=one.timespan) + LATE
     rows = []
     gone: list[_Change] = []
     spans: dict[str, tuple[int, int]] = {}
@@ -214,12 +222,12 @@ _AROUND = text("""
 """)
 
 
-def _changed(connection: Connection, one: Correlation) -> list[_Change]:
+def _changed(connection: Connection, one: Correlation, apart: str) -> list[_Change]:
     """Rows whose flags are others now; the new ones are written."""
     span = one.timespan * 1_000_000
     updates = []
     found: list[_Change] = []
-    rows = connection.execute(_AROUND, {"key": state_key(one), "span": span})
+    rows = connection.execute(_AROUND, {"key": state_key(one, apart), "span": span})
     for _, some in groupby(rows, key=lambda row: row.grp):
         members = list(some)
         lo, hi = members[0].lo, members[0].hi

@@ -16,6 +16,7 @@ from sqlalchemy import func, select
 
 from trailkeep.core.columns import SIGNAL_SOURCE
 from trailkeep.engine.duckdb import Connection
+from trailkeep.lake.drills import drill_object_ids
 from trailkeep.lake.home import Home
 from trailkeep.lake.snapshot import current_snapshot
 from trailkeep.store.database import reading
@@ -83,6 +84,7 @@ SELECT source, coalesce(account_uid, '') AS account_uid, coalesce(region, '') AS
     date_trunc('hour', time) AS hour, count(*) AS events
 FROM iceberg_scan($table)
 WHERE time >= $since AND time <= $now AND source NOT IN ($signals, 'trailkeep_audit')
+    AND NOT list_contains($drills::VARCHAR[], object_id)
 GROUP BY ALL
 """
 # A series: source, account and region. An hour of the day is its habit where it spoke then on enough days.
@@ -141,13 +143,17 @@ def completeness(con: Connection, home: Home, now: datetime, hours: int, rhythm:
 
 
 def _prepare(con: Connection, home: Home, now: datetime, rhythm: Rhythm) -> None:
+    since = now - timedelta(days=rhythm.days)
+    with reading(home.state) as state:
+        drills = drill_object_ids(state, since)  # they speak for no source
     con.execute(
         _ARRIVED,
         {
             "table": current_snapshot(home).events,
-            "since": now - timedelta(days=rhythm.days),
+            "since": since,
             "now": now,
             "signals": SIGNAL_SOURCE,
+            "drills": drills,
         },
     )
     con.execute(_HABITS, {"least_days": rhythm.least_days, "share": rhythm.share})

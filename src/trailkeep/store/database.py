@@ -13,7 +13,7 @@ from trailkeep.core.errors import LakeError
 from trailkeep.store.tables import metadata
 
 MIGRATIONS = Path(__file__).parent / "migrations"
-HEAD = "0006"
+HEAD = "0007"
 _VERSION_TABLE = """
     CREATE TABLE alembic_version (
         version_num VARCHAR(32) NOT NULL, CONSTRAINT alembic_version_pkc PRIMARY KEY (version_num)

@@ -185,6 +185,10 @@ alerts = Table(
     Column("routed", DateTime(timezone=True)),  # when it was decided who is told; until then it waits for that
     Column("group_id", Integer),  # the first of the alerts about one subject that people are told of together
     Column("severity", String(16)),  # the level, raised by what the alert is about
+    Column("drill", String(32)),  # the drill whose logs it is about, and nothing else
+    Column("told", DateTime(timezone=True)),  # when people were told of it last
+    Column("told_events", Integer),  # how many events it had then
+    Column("updates", Integer),  # how often it was told again
     Index("alerts_by_rule_and_subject", "rule_uid", "subject"),
     Index("alerts_by_subject", "subject"),
     Index("alerts_by_routed", "routed"),
@@ -221,7 +225,8 @@ alert_history = Table(
     Index("alert_history_by_alert", "alert_id"),
 )
 
-# What people are told: a row a message and channel; waiting -> sent | dead | void (nobody need hear it any more).
+# What people are told: a row a message and channel; waiting -> sent | dead | void (nobody need hear it any more), or
+# waiting -> gathered (the row `summary_id` tells of it) -> sent.
 outbox = Table(
     "outbox",
     metadata,
@@ -239,8 +244,35 @@ outbox = Table(
     Column("created", DateTime(timezone=True), nullable=False),
     Column("sent", DateTime(timezone=True)),
     Column("last_error", Text),
+    Column("held", Boolean),  # by quiet hours
+    Column("summary_id", Integer),  # the row that tells of it together with others
     Index("outbox_by_key", "key", unique=True),
     Index("outbox_due", "channel", "state", "next_try"),
     Index("outbox_by_group", "group_id"),
     Index("outbox_by_created", "created"),
+    Index("outbox_by_summary", "summary_id"),
+    Index("outbox_by_sent", "channel", "sent"),
+)
+
+# Attacks that were played through the whole way, and what came of each step: evidence that the way works.
+drills = Table(
+    "drills",
+    metadata,
+    Column("id", String(32), primary_key=True),
+    Column("state", String(8), nullable=False),  # running -> passed | failed
+    Column("began", DateTime(timezone=True), nullable=False),
+    Column("ended", DateTime(timezone=True)),
+    Column("who", Text, nullable=False),
+    Column("target", Text, nullable=False),
+    Column("note", Text),
+    Column("steps", JSON, nullable=False),
+)
+
+# The objects that drills wrote, by their contents: nothing else is a drill, whatever it says of itself.
+drill_objects = Table(
+    "drill_objects",
+    metadata,
+    Column("sha256", String(64), primary_key=True),
+    Column("drill", String(32), ForeignKey("drills.id"), nullable=False),
+    Index("drill_objects_by_drill", "drill"),
 )
