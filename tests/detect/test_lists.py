@@ -135,6 +135,7 @@ def test_stored_columns_whole_objects_and_top_fields(tmp_path: Path) -> None:
         search("sourceIPAddress|expand|cidr", "%addresses%"),
         search("vpcEndpointId|expand", "%long%"),
         search("resources.ARN|expand", "%long%"),
+        search("sharedEventID|expand", "%long%"),
         addresses=addresses,
         long=[*LONG, "vpce-1", "arn:aws:s3:::b"],
     )
@@ -142,9 +143,11 @@ def test_stored_columns_whole_objects_and_top_fields(tmp_path: Path) -> None:
         {"sourceIPAddress": "203.0.113.255"},
         {"sourceIPAddress": "203.0.114.1", "vpcEndpointId": "VPCE-1"},
         {"sourceIPAddress": "ec2.amazonaws.com", "resources": [{"ARN": "arn:aws:s3:::a"}, {"ARN": "arn:aws:s3:::b"}]},
-        {"resources": [{"ARN": "arn:aws:s3:::a"}]},
+        {"resources": [{"ARN": "arn:aws:s3:::a"}], "sharedEventID": "user-9"},
+        {"sharedEventID": ["User-10", "x"]},
+        {"sharedEventID": "user"},
     ]
-    assert found(pack, records) == {(0, 0), (1, 0), (2, 1), (3, 2)}
+    assert found(pack, records) == {(0, 0), (1, 0), (2, 1), (3, 2), (4, 3), (4, 4)}
 
 
 def test_a_text_is_found_however_the_record_spells_it(tmp_path: Path) -> None:

@@ -23,7 +23,7 @@ from pydantic import (
 
 from trailkeep.core.located import Name
 from trailkeep.core.yaml_file import BASE
-from trailkeep.detect.lists import Lists, network
+from trailkeep.detect.lists import Lists, is_network
 
 _PREFIXES = {"organisation": "organisation_", "canaries": "canary_", "logs": "log_"}
 _COMMENT = re.compile(r"(^|\s)#.*")
@@ -48,7 +48,7 @@ def _shaped(shape: str, what: str) -> AfterValidator:
 
 
 def _network(value: str) -> str:
-    if network(value) is None:
+    if not is_network(value):
         raise ValueError(f"{value!r} is neither an address nor a network such as 10.0.0.0/8 (no bits after its mask)")
     return value
 
@@ -89,7 +89,7 @@ class ListFile(BaseModel):
         except UnicodeDecodeError as error:
             line = error.object[: error.start].count(b"\n") + 1
             raise ValueError(f"{path}:{line}: is not UTF-8") from error
-        found = (_COMMENT.sub("", line).strip() for line in lines)
+        found = ((_COMMENT.sub("", line) if "#" in line else line).strip() for line in lines)
         return data | {"values": [value for value in found if value]}
 
 

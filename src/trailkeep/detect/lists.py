@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from hashlib import sha256
-from ipaddress import IPv4Network, IPv6Network, ip_network
+from ipaddress import ip_network
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -34,6 +34,17 @@ class Lists:
         """The values of a list; none if it is not declared, or empty."""
         return self.values.get(name.lower(), ())
 
+    def no_network(self, name: str) -> str | None:
+        """The first value of a list that is neither an address nor a network."""
+        if name.lower() not in self._checked:
+            wrong = (value for value in self.get(name) if _range(value) is None)
+            self._checked[name.lower()] = next(wrong, None)
+        return self._checked[name.lower()]
+
+    @cached_property
+    def _checked(self) -> dict[str, str | None]:
+        return {}
+
     def key(self, name: str) -> str:
         """What stands for the list in a tree: its name, and what tells it from others of that name."""
         return self._keys[name.lower()]
@@ -55,14 +66,6 @@ class Lists:
 
 def _digest(values: Sequence[str]) -> str:
     return sha256("\n".join(values).encode()).hexdigest()[:16]
-
-
-def network(text: str) -> IPv4Network | IPv6Network | None:
-    """An address, or a network in CIDR notation; None if `text` is neither."""
-    try:
-        return ip_network(text)
-    except ValueError:
-        return None
 
 
 class Members:
@@ -108,7 +111,8 @@ def _ranges(values: Iterable[str], version: int) -> tuple[list[int], list[int]]:
     """First and last addresses of the networks of one version, in order; they do not overlap."""
     starts: list[int] = []
     ends: list[int] = []
-    for start, end in sorted(_range(value) for value in values if (":" in value) == (version == 6)):
+    found = (_range(value) for value in values if (":" in value) == (version == 6))
+    for start, end in sorted(one for one in found if one is not None):
         if ends and start <= ends[-1]:
             ends[-1] = max(ends[-1], end)
         else:
@@ -117,9 +121,18 @@ def _ranges(values: Iterable[str], version: int) -> tuple[list[int], list[int]]:
     return starts, ends
 
 
-def _range(text: str) -> tuple[int, int]:
+def is_network(text: str) -> bool:
+    """Whether it is an address, or a network in CIDR notation."""
+    return _range(text) is not None
+
+
+def _range(text: str) -> tuple[int, int] | None:
+    """The first and the last address of a network."""
     number = _number(text, 6 if ":" in text else 4)
     if number is not None:
         return number, number
-    found = ip_network(text)
+    try:
+        found = ip_network(text)
+    except ValueError:
+        return None
     return int(found.network_address), int(found.broadcast_address)

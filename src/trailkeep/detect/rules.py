@@ -14,6 +14,7 @@ from trailkeep.core.errors import Fault
 from trailkeep.detect.correlations import filtered, resolve, waiting
 from trailkeep.detect.lists import Lists
 from trailkeep.detect.rule import AnyRule, Baseline, Correlation, Filter, Rule
+from trailkeep.detect.tree import Listed, leaves
 
 _One = TypeVar("_One", bound=AnyRule)
 COMPILER = 8
@@ -40,7 +41,7 @@ class RulePack:
     baselines: tuple[Baseline, ...] = ()
     faults: tuple[Fault, ...] = ()
     lists: dict[str, tuple[str, ...]] = dataclasses.field(default_factory=dict)
-    """values of lists by the keys that stand in rules"""
+    """values of those lists that rules look up as a whole, by the keys that stand in the rules"""
     filters: tuple[Filter, ...] = ()
     """those that the files hold; they are part of their rules already"""
     waiting: dict[str, tuple[str, ...]] = dataclasses.field(default_factory=dict)
@@ -80,10 +81,14 @@ def load_rules(
         resolved,
         tuple(baselines),
         (*faults, *again, *again_too, *more, *unused, *unresolved),
-        known.by_key,
+        {key: known.by_key[key] for key in _lists_in(rules)},
         tuple(filters),
         waiting(resolved, rules) | {one.id: one.undeclared for one in filters if one.undeclared},
     )
+
+
+def _lists_in(rules: Iterable[Rule]) -> set[str]:
+    return {leaf.list for rule in rules for leaf in leaves(rule.detection) if isinstance(leaf, Listed)}
 
 
 def _unique(given: list[_One], taken: dict[str, AnyRule]) -> tuple[list[_One], list[Fault]]:

@@ -19,7 +19,7 @@ from sigma.types import (
     SigmaType,
 )
 
-from trailkeep.detect.lists import Lists, network
+from trailkeep.detect.lists import Lists
 from trailkeep.detect.sigma import values
 from trailkeep.detect.sigma.modifiers import Networks  # adds modifiers to pySigma's
 from trailkeep.detect.sigma.regex import POLICY
@@ -207,7 +207,7 @@ def _listed(field: str, name: str, placeholders: Expansion) -> Node:
 
 def _listed_networks(field: str, name: str, placeholders: Expansion) -> Node:
     texts = placeholders.values(name)
-    if wrong := next((text for text in texts if network(text) is None), None):
+    if wrong := placeholders.lists.no_network(name):
         raise values.Unsupported(f"list %{name}% has {wrong!r}, which is neither an address nor a network")
     return Listed(field, placeholders.lists.key(name), networks=True) if texts else Or(())
 
