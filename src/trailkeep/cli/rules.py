@@ -9,7 +9,7 @@ import pyarrow as pa
 import typer
 
 from trailkeep.baselines import idle
-from trailkeep.cli import rules_history, setup
+from trailkeep.cli import rules_explain, rules_history, setup
 from trailkeep.cli.options import DeclaredOption, FormatOption, RulesOption, SourcesOption
 from trailkeep.cli.output import write_rows
 from trailkeep.detect.rules import RulePack
@@ -20,7 +20,7 @@ for command in (
     rules_history.diff,
     rules_history.hits,
     rules_history.cost,
-    rules_history.explain,
+    rules_explain.explain,
 ):
     app.command()(command)
 

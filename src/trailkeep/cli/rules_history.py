@@ -1,4 +1,4 @@
-"""`trailkeep rules replay|diff|hits|cost|explain`: rules on what is stored."""
+"""`trailkeep rules replay|diff|hits|cost`: rules on what is stored."""
 
 import sys
 from collections import Counter
@@ -9,7 +9,6 @@ from typing import Annotated, Any
 
 import pyarrow as pa
 import typer
-import yaml
 
 from trailkeep.baselines import able, idle
 from trailkeep.cli import setup
@@ -25,27 +24,13 @@ from trailkeep.cli.options import (
 from trailkeep.cli.output import counted, write_rows
 from trailkeep.core.errors import UsageError
 from trailkeep.core.timespan import parse_moment
-from trailkeep.detect.declared import waits_for
-from trailkeep.detect.match import Matcher
-from trailkeep.detect.rule import AnyRule, Baseline, Correlation, Rule
+from trailkeep.detect.rule import AnyRule, Baseline, Rule
 from trailkeep.detect.rules import RulePack
 from trailkeep.geo.places import Places
 from trailkeep.lake.home import open_home
 
 SinceOption = Annotated[str, typer.Option(help="Events at or after this time: 90d, 2026-11-01.")]
 UntilOption = Annotated[str, typer.Option(help="Events before this time.")]
-RuleArgument = Annotated[str, typer.Argument(help="Id, name or part of the title.")]
-
-
-def chosen(pack: RulePack, text: str | None) -> list[AnyRule]:
-    """The rules that `text` means, all if it is None. Raises UsageError if there is none."""
-    if text is None:
-        return list(pack.every)
-    exact = [one for one in pack.every if text in (one.id, one.name)]
-    found = exact or [one for one in pack.every if text.lower() in one.title.lower()]
-    if not found:
-        raise UsageError(f"no rule {text!r}; `trailkeep rules list` shows those there are")
-    return found
 
 
 def with_what_they_need(pack: RulePack, wanted: Iterable[AnyRule]) -> RulePack:
@@ -81,7 +66,7 @@ def replay(
     pack = setup.rules_of(rules, setup.lists_of(config))
     places = setup.places_of(config)
     setup.say_waiting(pack)
-    wanted = chosen(pack, rule)
+    wanted = setup.chosen(pack, rule)
     first, end = _span(since, until)
     if rule is None:
         wanted = _that_can(wanted, places)
@@ -130,7 +115,7 @@ def diff(
     """
     lists = setup.lists_of(config)
     packs = [setup.rules_of([path], lists) for path in (old, new)]
-    hashes = [{one.id: one.content_hash for one in chosen(pack, None)} for pack in packs]
+    hashes = [{one.id: one.content_hash for one in setup.chosen(pack, None)} for pack in packs]
     changed = {uid for uid in hashes[0].keys() | hashes[1].keys() if hashes[0].get(uid) != hashes[1].get(uid)}
     for pack in packs:  # what refers to a changed rule is changed
         for one in pack.correlations:
@@ -140,7 +125,7 @@ def diff(
     places = setup.places_of(config)
     told: list[dict[tuple[str, str], Any]] = []
     for pack in packs:
-        wanted = _that_can([one for one in chosen(pack, None) if one.id in changed], places)
+        wanted = _that_can([one for one in setup.chosen(pack, None) if one.id in changed], places)
         found = _replay(with_what_they_need(pack, wanted), sources, home, first, end, places)
         titles = {one.id: one.title for one in wanted}
         told.append(
@@ -219,7 +204,7 @@ def cost(
 
     pack = setup.rules_of(rules, setup.lists_of(config))
     setup.say_waiting(pack)
-    wanted = [one for one in chosen(pack, rule) if isinstance(one, Rule)]
+    wanted = [one for one in setup.chosen(pack, rule) if isinstance(one, Rule)]
     if not wanted:
         raise UsageError(f"{rule!r} means correlations and detectors only: `trailkeep rules cost` is of single rules")
     lake = open_home(home)
@@ -243,41 +228,6 @@ def cost(
     print(f"{counted(met, 'rule')} of {len(found):,} met events of its sources", file=sys.stderr)
 
 
-def explain(
-    rule: RuleArgument,
-    event: Annotated[str | None, typer.Argument(help="Event id, as `search` shows it.")] = None,
-    rules: RulesOption = None,
-    sources: SourcesOption = None,
-    config: DeclaredOption = None,
-    home: HomeOption = DEFAULT_HOME,
-) -> None:
-    """Show what a rule is compiled to; of an event, which conditions of the rule it meets and which it does not.
-
-    Example: trailkeep rules explain "trail stopped" 5f0c0000-0000-4000-8000-000000000001
-    """
-    from trailkeep.detect.match import explain as compiled
-
-    pack = setup.rules_of(rules, setup.lists_of(config))
-    found = chosen(pack, rule)
-    known = setup.reading_of(sources, None, 64).sources
-    if event is not None:
-        _tell_why(found, event, setup.matcher_of(pack, dict(known)), home)
-        return
-    titles = {one.id: one.title for one in chosen(pack, None)}
-    for one in found:
-        print(f"{one.title} ({one.id})\n{one.path}:{one.line}")
-        if isinstance(one, Baseline):
-            print(f"\n{yaml.safe_dump(one.asks, sort_keys=False)}".rstrip())
-            continue
-        if isinstance(one, Correlation):
-            print(f"\n-- {one.kind} within {one.timespan:,} s by {', '.join(one.group_by) or 'nothing'}, of signals of")
-            print("\n".join(f"--   {titles[each]} ({each})" for each in one.rules))
-            continue
-        for source in known.values():
-            if isinstance(one, Rule) and one.applies_to(source.logsource):
-                print(f"\n-- {source.name}\n{compiled(one, source)}")
-
-
 def _that_can(wanted: Iterable[AnyRule], places: Places) -> list[AnyRule]:
     """Those of `wanted` that can run; of the others it is said why they cannot."""
     found = list(wanted)
@@ -286,34 +236,6 @@ def _that_can(wanted: Iterable[AnyRule], places: Places) -> list[AnyRule]:
         print(why, file=sys.stderr)
     can = {one.id for one in able(baselines, places)}
     return [one for one in found if not isinstance(one, Baseline) or one.id in can]
-
-
-def _tell_why(found: Sequence[AnyRule], event: str, matcher: Matcher, home: Path) -> None:
-    from trailkeep.detect.why import why
-    from trailkeep.engine.duckdb import connect
-    from trailkeep.engine.reading import connect_lake
-    from trailkeep.replay import event_rows
-
-    lake = open_home(home)
-    rows = event_rows(connect_lake(lake.warehouse), lake, event)
-    if not len(rows):
-        raise UsageError(f"no event {event!r} in this lake; `trailkeep search` shows the ids of events")
-    known, name = matcher.sources, rows["source"][0].as_py()
-    for one in found:
-        print(f"{one.title} ({one.id})")
-        if isinstance(one, Baseline):
-            print("  looks at many events together: `trailkeep rules replay` tells what it sees")
-        elif isinstance(one, Correlation):
-            print("  is about signals of other rules: explain those")
-        elif isinstance(one, Rule) and not (name in known and one.applies_to(known[name].logsource)):
-            wanted = ", ".join(f"{key}: {value}" for key, value in one.logsource.items())
-            print(f"  is for logs of {wanted}; the event is of {name}")
-        elif isinstance(one, Rule) and one.undeclared:
-            print(f"  {waits_for(one.undeclared)}")
-        elif isinstance(one, Rule):
-            for reason in why(connect(), one, rows.slice(0, 1), known[name], matcher):
-                has = "" if reason.has is None else f"  -- has {reason.has}"
-                print(f"  {'yes' if reason.holds else 'no':<4}{'  ' * reason.depth}{reason.asks}{has}")
 
 
 def _span(since: str, until: str) -> tuple[datetime, datetime]:

@@ -14,6 +14,7 @@ from trailkeep.core.yaml_file import load_yaml
 from trailkeep.detect.declared import Declared
 from trailkeep.detect.lists import Lists
 from trailkeep.detect.match import Matcher
+from trailkeep.detect.rule import AnyRule
 from trailkeep.detect.rules import RulePack, load_rules
 from trailkeep.geo.places import Geo, Places
 from trailkeep.intake import Reading
@@ -49,6 +50,17 @@ def rules_of(paths: list[Path] | None, lists: Lists | None = None) -> RulePack:
     for fault in pack.faults:
         print(f"rule left out: {fault}", file=sys.stderr)
     return pack
+
+
+def chosen(pack: RulePack, text: str | None) -> list[AnyRule]:
+    """The rules that `text` means, all if it is None. Raises UsageError if there is none."""
+    if text is None:
+        return list(pack.every)
+    exact = [one for one in pack.every if text in (one.id, one.name)]
+    found = exact or [one for one in pack.every if text.lower() in one.title.lower()]
+    if not found:
+        raise UsageError(f"no rule {text!r}; `trailkeep rules list` shows those there are")
+    return found
 
 
 def matcher_of(pack: RulePack | None, sources: dict[str, Source]) -> Matcher:
