@@ -400,12 +400,33 @@ def machine_image_build(scene: Scene) -> Iterator[Record]:
 
 
 def preview_environment(scene: Scene) -> Iterator[Record]:
-    """The stack of a merged pull request is taken down."""
+    """The stack of a merged pull request is taken down, with everything in it."""
     taken, ci = _pipeline(scene, "github-deploy", CLI)
     yield taken
-    yield scene.call(ci, "cloudformation", "DeleteStack", {"stackName": f"preview-{scene.rng.randrange(9999)}"})
-    for _ in range(6):
-        yield scene.call(ci, "cloudformation", "DescribeStacks", {"stackName": "preview"})
+    stack = f"preview-{scene.rng.randrange(9999)}"
+    yield scene.call(ci, "cloudformation", "DeleteStack", {"stackName": stack})
+    acting = scene.role("cfn-execution", "AWSCloudFormation", "", "", invoked_by="cloudformation")
+    database = {"dBInstanceIdentifier": f"{stack}-db", "skipFinalSnapshot": True, "deleteAutomatedBackups": True}
+    for service, name, request in (
+        ("events", "RemoveTargets", {"rule": f"{stack}-Schedule", "ids": ["target"]}),
+        ("events", "DeleteRule", {"name": f"{stack}-Schedule"}),
+        ("monitoring", "DeleteAlarms", {"alarmNames": [f"{stack}-errors"]}),
+        ("lambda", "DeleteFunction20150331", {"functionName": f"{stack}-Handler"}),
+        ("logs", "DeleteLogGroup", {"logGroupName": f"/aws/lambda/{stack}-Handler"}),
+        ("rds", "DeleteDBInstance", database),
+        ("dynamodb", "DeleteTable", {"tableName": f"{stack}-Table"}),
+        ("secretsmanager", "DeleteSecret", {"secretId": f"{stack}-secret", "forceDeleteWithoutRecovery": True}),
+        ("kms", "ScheduleKeyDeletion", {"keyId": scene.pick("key"), "pendingWindowInDays": 7}),
+        ("s3", "DeleteBucketPolicy", {"bucketName": f"{stack}-bucket", "policy": ""}),
+        ("s3", "DeleteBucket", {"bucketName": f"{stack}-bucket"}),
+        ("iam", "DeleteRolePolicy", {"roleName": f"{stack}-role", "policyName": "data"}),
+        ("iam", "DeleteRole", {"roleName": f"{stack}-role"}),
+        ("ec2", "TerminateInstances", {"instancesSet": {"items": [{"instanceId": scene.pick("instance")}]}}),
+        ("ec2", "DeleteSecurityGroup", {"groupId": scene.pick("group")}),
+    ):
+        if scene.rng.random() < 0.6:
+            yield scene.call(acting, service, name, request, {})
+        yield scene.call(ci, "cloudformation", "DescribeStacks", {"stackName": stack})
 
 
 _DEPLOYED = (PRODUCTION, STAGING, *WORKLOADS)
