@@ -35,11 +35,12 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m bench", description=main.__doc__)
     parser.add_argument("--events", type=int, default=REFERENCE_EVENTS)
     parser.add_argument("--commits", type=int, default=2_000, help="of the stage of that name; 20000 takes an hour")
+    parser.add_argument("--routine", type=int, default=1_000_000, help="events of the stage `quiet`")
     parser.add_argument("--rounds", type=int, default=3, help="runs of everything that is compared")
     parser.add_argument("--stages", nargs="+", choices=list(STAGES), default=list(STAGES))
     parser.add_argument("--work", type=Path, default=Path(__file__).parent / "work")
     args = parser.parse_args()
-    bench = prepare(args.work.resolve(), args.events, args.rounds, args.commits)
+    bench = prepare(args.work.resolve(), args.events, args.rounds, args.commits, args.routine)
     machine, busy_before, begun = _machine(), _busy_seconds(), time.monotonic()
     figures: list[Figure] = []
     for name in args.stages:
@@ -56,14 +57,14 @@ def main() -> None:
         sys.exit(1)
 
 
-def prepare(work: Path, events: int, rounds: int, commits: int = 2_000) -> Bench:
+def prepare(work: Path, events: int, rounds: int, commits: int = 2_000, routine: int = 1_000_000) -> Bench:
     """The data and rules that the stages need, made or taken from an earlier run."""
     runs = Runs(work / "runs")
     runs.folder.mkdir(parents=True, exist_ok=True)
     full = _data(work, events)
     reference = _data(work, min(events, REFERENCE_EVENTS))
     generated = {count: _write_rules(work, count, full.event_weights) for count in GENERATED}
-    return Bench(runs, full, reference, _shipped_rules(work), generated, rounds, commits)
+    return Bench(runs, full, reference, _shipped_rules(work), generated, rounds, commits, routine)
 
 
 def _run(name: str, stage: Stage, bench: Bench) -> list[Figure]:

@@ -22,6 +22,7 @@ from trailkeep.store.database import utc
 from trailkeep.store.tables import alert_events, alerts
 
 LOUD = LEVELS[LEVELS.index("medium") :]
+ALL_RULES = Path(__file__).parents[1] / "src/trailkeep/rules"
 LIMIT = 1.0  # alerts of medium or above in 1,000 events
 
 
@@ -95,7 +96,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m bench.quiet", description=main.__doc__)
     parser.add_argument("logs", type=Path, nargs="+")
     parser.add_argument("--home", type=Path, required=True, help="of a lake that does not exist yet")
-    parser.add_argument("--rules", type=Path, default=Path(__file__).parents[1] / "src/trailkeep/rules")
+    parser.add_argument("--rules", type=Path, default=ALL_RULES)
     parser.add_argument("--events", type=int, required=True, help="how many events the logs hold")
     args = parser.parse_args()
     found = noise(args.logs, args.home, args.rules, args.events)

@@ -16,8 +16,12 @@ from bench.figures import Figure
 from bench.generator import GeneratedData
 from bench.latency import latencies
 from bench.measure import BenchError, measure
+from bench.quiet import ALL_RULES, LIMIT, noise
 from bench.receivers import receive
+from bench.routine.write import write_routine
 from bench.runs import WORKERS, Runs, trailkeep
+from trailkeep.core.levels import LEVELS
+from trailkeep.demo.company import write_company_day
 
 MEGABYTE = 1e6
 GENERATED = (60, 1000)  # rules
@@ -39,6 +43,7 @@ class Bench:
     generated: dict[int, Path]
     rounds: int
     commits: int
+    routine: int = 1_000_000  # events of the stage `quiet`
 
     @property
     def sizes(self) -> list[GeneratedData]:
@@ -238,6 +243,29 @@ def correlations(bench: Bench) -> Iterator[Figure]:
     yield Figure(f"{at}, state", (found["size"] / MEGABYTE,), "MB")
 
 
+def quiet(bench: Bench) -> Iterator[Figure]:
+    """11: alerts that all shipped rules, correlations and baselines raise about routine and the demo's benign day."""
+    folder = bench.runs.folder / "quiet"
+    shutil.rmtree(folder, ignore_errors=True)
+    events = write_routine(folder / "routine", bench.routine).total()
+    day = write_company_day(folder / "demo", attacked=False)
+    found = noise(
+        [folder / "routine", folder / "demo"],
+        folder / "lake",
+        ALL_RULES,
+        events + day.cloudtrail_events + day.flow_records,
+    )
+    shutil.rmtree(folder)
+    print(found.table(), file=sys.stderr)
+    at = f"in {found.events:,} routine events"
+    yield Figure("alerts of medium and above in 1,000 routine events", (found.per_thousand,), "", LIMIT)
+    for level in LEVELS:
+        yield Figure(f"alerts of level {level} {at}", (float(found.levels[level]),))
+    for rule in found.loud:
+        note = f"{rule.events:,} events"
+        yield Figure(f"alerts of {rule.level}: {rule.title}, {at}", (float(rule.alerts),), note=note)
+
+
 STAGES: dict[str, Stage] = {
     "ingest": ingest_cost,
     "workers": workers,
@@ -249,6 +277,7 @@ STAGES: dict[str, Stage] = {
     "latency": latency,
     "commits": commits,
     "correlations": correlations,
+    "quiet": quiet,
 }
 
 
