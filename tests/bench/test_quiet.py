@@ -19,13 +19,11 @@ EVENTS = 30_000
 # The rules of medium and above that may speak of routine, and why that is right.
 MAY_SPEAK = {
     "CloudWatch alarm deleted or silenced": "a person silences an alarm: the next hour goes unwatched",
-    "Database deleted without a final snapshot": "its data are gone for good, also where a stack held them",
     "EC2 instances terminated": "a pipeline that ends machines is rare enough to be asked",
     "EventBridge rule disabled, deleted or emptied": "a person pauses a rule on which alerts may hang",
     "Instance type that nobody ever started before": "once a type and account",
     "KMS key disabled or scheduled for deletion": "what it encrypted can never be read again",
     "Machine image shared with another account or organisation": "which accounts are one's own is not in the log",
-    "Secret deleted without a way back": "nothing can bring it back",
     "Sensitive call refused for lack of permission": "a program that was refused a secret is broken or misused",
     "Trust policy of a role changed": "who may take a role decides over all its rights",
 }
