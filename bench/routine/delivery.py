@@ -5,7 +5,7 @@ from collections.abc import Iterator
 
 from bench.routine.company import PRODUCTION, STAGING, TOOLS, WORKLOADS
 from bench.routine.scene import Habit, Json, Record, Scene, Who
-from bench.routine.stacks import STACK_PARTS
+from bench.routine.stacks import STACK_PARTS, allowing
 from trailkeep.demo.actor import BOTO, CLI, TERRAFORM
 
 _GITHUB = "token.actions.githubusercontent.com"
@@ -168,7 +168,7 @@ def _new_policy_version(scene: Scene, who: Who) -> Iterator[Record]:
     policy = {"policyArn": scene.arn("iam", f"policy/{scene.pick('workload')}-access")}
     yield scene.call(who, "iam", "ListPolicyVersions", policy)
     yield scene.call(who, "iam", "DeletePolicyVersion", {**policy, "versionId": "v1"})
-    document = policy("s3:GetObject", f"arn:aws:s3:::{scene.pick('bucket')}/*")
+    document = allowing("s3:GetObject", f"arn:aws:s3:::{scene.pick('bucket')}/*")
     request = {**policy, "policyDocument": document, "setAsDefault": True}
     yield scene.call(who, "iam", "CreatePolicyVersion", request, {"policyVersion": {"versionId": "v4"}})
 

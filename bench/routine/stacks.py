@@ -15,7 +15,7 @@ TRUST = json.dumps(
 )
 
 
-def policy(action: str, resource: str) -> str:
+def allowing(action: str, resource: str) -> str:
     statement = {"Effect": "Allow", "Action": [action], "Resource": [resource]}
     return json.dumps({"Version": "2012-10-17", "Statement": [statement]})
 
@@ -31,7 +31,7 @@ def _role_of_stack(scene: Scene, who: Who, stack: str) -> Iterator[Record]:
     basic = "arn:aws:iam::aws:policy/service-role/AWSLambdaBasicExecutionRole"
     yield scene.call(who, "iam", "AttachRolePolicy", {**named, "policyArn": basic})
     table = scene.arn("dynamodb", f"table/{scene.pick('table')}")
-    document = policy("dynamodb:GetItem", table)
+    document = allowing("dynamodb:GetItem", table)
     yield scene.call(who, "iam", "PutRolePolicy", {**named, "policyName": "data", "policyDocument": document})
     old = {"roleName": f"{stack}-FunctionRole-{scene.hex(12).upper()}"}
     yield scene.call(who, "iam", "DeleteRolePolicy", {**old, "policyName": "data"})

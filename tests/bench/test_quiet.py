@@ -19,6 +19,7 @@ EVENTS = 30_000
 # The rules of medium and above that may speak of routine, and why that is right.
 MAY_SPEAK = {
     "CloudWatch alarm deleted or silenced": "a person silences an alarm: the next hour goes unwatched",
+    "Database deleted without a final snapshot": "its data are gone for good, also where a stack held them",
     "EC2 instances terminated": "a pipeline that ends machines is rare enough to be asked",
     "EventBridge rule disabled, deleted or emptied": "a person pauses a rule on which alerts may hang",
     "Instance type that nobody ever started before": "once a type and account",
