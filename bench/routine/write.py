@@ -1,7 +1,8 @@
 """A number of events and a seed in, files of routine logs in AWS's layouts out: `python -m bench.routine.write`.
 
 Habits happen as often as they do where an organisation has 100,000 events a day; applications at work fill the rest.
-Nine in ten events are CloudTrail's; flows, DNS queries, web requests and bucket reads make the tenth.
+Eight in ten events are CloudTrail's; the rest are flows, DNS queries, web requests, bucket reads, the audit log of a
+cluster and Okta's.
 """
 
 import argparse
@@ -12,7 +13,7 @@ from functools import partial
 from pathlib import Path
 from random import Random
 
-from bench.routine import delivery, network, people, services, workloads
+from bench.routine import clusters, delivery, network, okta, people, services, workloads
 from bench.routine.company import ACCOUNTS, ORGANIZATION, PRODUCTION, REGIONS, WORKLOADS, Company, build_company
 from bench.routine.scene import Habit, Record, Scene
 from trailkeep.demo.delivery import cloudtrail_document, cloudtrail_key, flow_log_key, write_gzip
@@ -20,7 +21,7 @@ from trailkeep.demo.delivery import cloudtrail_document, cloudtrail_key, flow_lo
 START = 1_791_158_400  # Monday, 2026-10-05T00:00:00Z
 EVENTS_A_DAY = 100_000
 HABITS = (*delivery.HABITS, *people.HABITS, *services.HABITS, *workloads.HABITS)
-_OTHER_SHARE = {"flows": 0.04, "queries": 0.03, "web": 0.02, "bucket": 0.01}
+_OTHER_SHARE = {"flows": 0.04, "queries": 0.03, "web": 0.02, "bucket": 0.01, "cluster": 0.08, "okta": 0.02}
 _DELIVERY = 1800
 _HOURS = (1, 1, 1, 1, 1, 2, 6, 14, 20, 20, 18, 14, 14, 18, 20, 18, 14, 8, 5, 3, 2, 1, 1, 1)
 
@@ -96,6 +97,12 @@ def _write_lines(folder: Path, company: Company, midnight: int, counts: dict[str
         ),
         "queries": (network.queries, folder / there("vpcdnsquerylogs", moment, "vpc-0a1b"), []),
         "web": (network.web_requests, folder / there("elasticloadbalancing", moment, "app.web.50dc6c495c0c9188"), []),
+        "cluster": (
+            clusters.audit_events,
+            folder / f"eks/{moment:%Y/%m/%d}/kube-apiserver-audit-0123456789abcdef.gz",
+            [],
+        ),
+        "okta": (okta.system_log, folder / f"okta/{moment:%Y/%m/%d}/okta-system-log.jsonl.gz", []),
         "bucket": (network.bucket_reads, folder / f"s3-access/{moment:%Y-%m-%d-00-00-00}-0123456789ABCDEF.gz", []),
     }
     for kind, (lines, path, header) in kinds.items():

@@ -19,6 +19,7 @@ EVENTS = 30_000
 # The rules of medium and above that may speak of routine, and why that is right.
 MAY_SPEAK = {
     "CloudWatch alarm deleted or silenced": "a person silences an alarm: the next hour goes unwatched",
+    "Command run inside a pod": "a person opens a shell beside the data of an application",
     "Database deleted without a final snapshot": "its data are gone for good, also where a stack held them",
     "EC2 instances terminated": "a pipeline that ends machines is rare enough to be asked",
     "EventBridge rule disabled, deleted or emptied": "a person pauses a rule on which alerts may hang",
@@ -54,7 +55,7 @@ def test_records_have_the_parts_that_cloudtrail_gives_them(logs: Path) -> None:
     records: list[dict[str, Any]] = []
     for path in sorted(logs.rglob("*_CloudTrail_*.json.gz")):
         records += json.loads(gzip.decompress(path.read_bytes()))["Records"]
-    assert len({record["eventID"] for record in records}) == len(records) == EVENTS * 0.9
+    assert len({record["eventID"] for record in records}) == len(records) == EVENTS * 0.8
     assert {record["eventVersion"] for record in records} == {"1.11"}
     for part in ("tlsDetails", "vpcEndpointId", "sharedEventID", "resources", "errorCode", "serviceEventDetails"):
         assert any(part in record for record in records), part
