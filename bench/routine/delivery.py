@@ -159,6 +159,8 @@ def _refresh(scene: Scene, who: Who) -> Iterator[Record]:
         yield scene.call(
             who, "ec2", "DescribeSecurityGroups", group, error="Client.RequestLimitExceeded" if slow else ""
         )
+        instance = {"instanceId": scene.pick("instance"), "attribute": "userData"}
+        yield scene.call(who, "ec2", "DescribeInstanceAttribute", instance)
         key = {"keyId": scene.pick("key")}
         for name in ("DescribeKey", "GetKeyPolicy", "GetKeyRotationStatus", "ListResourceTags"):
             yield scene.call(who, "kms", name, key)
