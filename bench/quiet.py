@@ -7,17 +7,19 @@ import argparse
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from sqlalchemy import func, select
 
 from bench.measure import measure
 from bench.runs import ingest_command
-from trailkeep.baselines import look
+from trailkeep.baselines import find, record, window_of
 from trailkeep.core.levels import LEVELS
+from trailkeep.detect.rule import Baseline
 from trailkeep.detect.rules import load_rules
-from trailkeep.lake.home import open_home
+from trailkeep.engine.reading import connect_lake
+from trailkeep.lake.home import Home, open_home
 from trailkeep.store.database import utc
 from trailkeep.store.tables import alert_events, alerts
 
@@ -68,15 +70,33 @@ class Noise:
 
 
 def noise(logs: Sequence[Path], home: Path, rules: Path, events: int, workers: int = 1) -> Noise:
-    """Stores `logs` (`events` events) with `rules` in a new lake at `home`; baselines look at the last day."""
+    """Stores each of `logs` (`events` events together, later ones later in time) with `rules` in a new lake at `home`.
+
+    Baselines look at all days that a folder brought, with those before as their history.
+    """
+    baselines, since = load_rules([rules]).baselines, datetime.min.replace(tzinfo=UTC)
     for folder in logs:
         measure(ingest_command(folder, home, rules, workers))
-    lake = open_home(home)
-    with lake.state.begin() as state:
-        last = utc(state.execute(select(func.max(alert_events.c.time))).scalar_one())
-    midnight = last.replace(hour=0, minute=0, second=0, microsecond=0) + timedelta(days=1)
-    look(lake, load_rules([rules]).baselines, midnight)
+        since = _watch(open_home(home), baselines, since)
     return Noise(events, _said(home))
+
+
+def _watch(lake: Home, baselines: Sequence[Baseline], after: datetime) -> datetime:
+    """Lets baselines look at the days with alerts after that time; returns the end of the last of them."""
+    times = select(func.min(alert_events.c.time), func.max(alert_events.c.time)).where(alert_events.c.time > after)
+    with lake.state.begin() as state:
+        first, last = map(_midnight, state.execute(times).one())
+    connection, end = connect_lake(lake.warehouse), last + timedelta(days=1)
+    windows = {one.id: window_of(one) for one in baselines}
+    for one in baselines:
+        found = list(find(connection, lake, one, first, end))
+        with lake.state.begin() as state:
+            record(state, found, windows, datetime.now(UTC))
+    return end
+
+
+def _midnight(moment: datetime) -> datetime:
+    return utc(moment).replace(hour=0, minute=0, second=0, microsecond=0)
 
 
 def _said(home: Path) -> tuple[Loudness, ...]:
