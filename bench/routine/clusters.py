@@ -59,7 +59,7 @@ _AGENTS: tuple[Json, ...] = (
 
 
 def audit_events(company: Company, midnight: int, count: int, rng: Random) -> Iterator[str]:
-    """`count` events of a day: one in a hundred is an agent started on a new node, four a day are shells of people."""
+    """`count` events of a day: one in a hundred is an agent started on a new node, one in 2,000 is a shell of a person."""
     for number in range(count):
         when = midnight + rng.randrange(86_400)
         if rng.random() < 0.01:
@@ -74,7 +74,7 @@ def audit_events(company: Company, midnight: int, count: int, rng: Random) -> It
                 namespace="kube-system",
                 sent=spec,
             )
-        elif number < 4:
+        elif number < count // 2000:
             yield _event(company, rng, when, "person", "create", "pods", "exec", "shop", code=101)
         else:
             _, *what = rng.choices(_EVERYDAY, [each[0] for each in _EVERYDAY])[0]

@@ -26,10 +26,13 @@ _DELIVERY = 1800
 _HOURS = (1, 1, 1, 1, 1, 2, 6, 14, 20, 20, 18, 14, 14, 18, 20, 18, 14, 8, 5, 3, 2, 1, 1, 1)
 
 
-def write_routine(folder: Path, events: int, seed: int = 23) -> Counter[str]:
-    """Writes `events` events below `folder`, the same bytes for the same seed; how many of each event name."""
+def write_routine(folder: Path, events: int, seed: int = 23, a_day: int = EVENTS_A_DAY) -> Counter[str]:
+    """Writes `events` events below `folder`, `a_day` a day, the same bytes for the same seed; how many of each kind.
+
+    With fewer events a day the organisation is smaller: everything happens less often.
+    """
     company = build_company(seed)
-    days = max(1, round(events / EVENTS_A_DAY))
+    days = max(1, round(events / a_day))
     names: Counter[str] = Counter()
     for day in range(days):
         count = events * (day + 1) // days - events * day // days
@@ -114,10 +117,11 @@ def main() -> None:
     """Writes the files and prints what they hold."""
     parser = argparse.ArgumentParser(prog="python -m bench.routine.write", description=main.__doc__)
     parser.add_argument("--events", type=int, default=1_000_000)
+    parser.add_argument("--a-day", type=int, default=EVENTS_A_DAY, help="events; days follow from it")
     parser.add_argument("--seed", type=int, default=23)
     parser.add_argument("--out", type=Path, required=True)
     args = parser.parse_args()
-    print(dict(write_routine(args.out, args.events, args.seed)))
+    print(dict(write_routine(args.out, args.events, args.seed, args.a_day)))
 
 
 if __name__ == "__main__":
