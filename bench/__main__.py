@@ -37,11 +37,14 @@ def main() -> None:
     parser.add_argument("--commits", type=int, default=2_000, help="of the stage of that name; 20000 takes an hour")
     parser.add_argument("--signals", type=int, default=4_000_000, help="of the stage correlations: six minutes")
     parser.add_argument("--history", type=int, default=500_000, help="events of 90 days, of the stage baselines")
+    parser.add_argument("--routine", type=int, default=1_000_000, help="events of the stage `quiet`")
     parser.add_argument("--rounds", type=int, default=3, help="runs of everything that is compared")
     parser.add_argument("--stages", nargs="+", choices=list(STAGES), default=list(STAGES))
     parser.add_argument("--work", type=Path, default=Path(__file__).parent / "work")
     args = parser.parse_args()
-    bench = prepare(args.work.resolve(), args.events, args.rounds, args.commits, args.signals, args.history)
+    bench = prepare(
+        args.work.resolve(), args.events, args.rounds, args.commits, args.signals, args.history, args.routine
+    )
     machine, busy_before, begun = _machine(), _busy_seconds(), time.monotonic()
     figures: list[Figure] = []
     for name in args.stages:
@@ -59,7 +62,13 @@ def main() -> None:
 
 
 def prepare(
-    work: Path, events: int, rounds: int, commits: int = 2_000, signals: int = 4_000_000, history: int = 500_000
+    work: Path,
+    events: int,
+    rounds: int,
+    commits: int = 2_000,
+    signals: int = 4_000_000,
+    history: int = 500_000,
+    routine: int = 1_000_000,
 ) -> Bench:
     """The data and rules that the stages need, made or taken from an earlier run."""
     runs = Runs(work / "runs")
@@ -67,7 +76,7 @@ def prepare(
     full = _data(work, events)
     reference = _data(work, min(events, REFERENCE_EVENTS))
     generated = {count: _write_rules(work, count, full.event_weights) for count in GENERATED}
-    return Bench(runs, full, reference, _shipped_rules(work), generated, rounds, commits, signals, history)
+    return Bench(runs, full, reference, _shipped_rules(work), generated, rounds, commits, signals, history, routine)
 
 
 def _run(name: str, stage: Stage, bench: Bench) -> list[Figure]:

@@ -18,8 +18,12 @@ from bench.figures import Figure
 from bench.generator import GeneratedData
 from bench.latency import latencies
 from bench.measure import BenchError, measure
+from bench.quiet import ALL_RULES, LIMIT, noise
 from bench.receivers import receive
+from bench.routine.write import write_routine
 from bench.runs import WORKERS, Runs, trailkeep
+from trailkeep.core.levels import LEVELS
+from trailkeep.demo.company import write_company_day
 
 MEGABYTE = 1e6
 GENERATED = {60: 0.15, 1000: 0.6, 5000: None}  # rules, and the limit of what they may cost
@@ -42,6 +46,7 @@ class Bench:
     commits: int
     signals: int
     history: int  # events for detectors of baselines
+    routine: int  # events of the stage `quiet`
 
     @property
     def sizes(self) -> list[GeneratedData]:
@@ -259,7 +264,7 @@ def correlations(bench: Bench) -> Iterator[Figure]:
 
 
 def baselines(bench: Bench) -> Iterator[Figure]:
-    """11: what each detector of baselines costs when it looks at a day, with the history that it asks for."""
+    """12: what each detector of baselines costs when it looks at a day, with the history that it asks for."""
     folder, output = bench.runs.folder / "baselines", bench.runs.folder / "baselines.json"
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
@@ -281,6 +286,29 @@ def baselines(bench: Bench) -> Iterator[Figure]:
     yield Figure(f"{at}, peak memory", (max(peaks),), "MB")
 
 
+def quiet(bench: Bench) -> Iterator[Figure]:
+    """13: alerts that all shipped rules, correlations and baselines raise about routine and the demo's benign day."""
+    folder = bench.runs.folder / "quiet"
+    shutil.rmtree(folder, ignore_errors=True)
+    events = write_routine(folder / "routine", bench.routine).total()
+    day = write_company_day(folder / "demo", attacked=False)
+    found = noise(
+        [folder / "routine", folder / "demo"],
+        folder / "lake",
+        ALL_RULES,
+        events + day.cloudtrail_events + day.flow_records,
+    )
+    shutil.rmtree(folder)
+    print(found.table(), file=sys.stderr)
+    at = f"in {found.events:,} routine events"
+    yield Figure("alerts of medium and above in 1,000 routine events", (found.per_thousand,), "", LIMIT)
+    for level in LEVELS:
+        yield Figure(f"alerts of level {level} {at}", (float(found.levels[level]),))
+    for rule in found.loud:
+        note = f"{rule.events:,} events"
+        yield Figure(f"alerts of {rule.level}: {rule.title}, {at}", (float(rule.alerts),), note=note)
+
+
 STAGES: dict[str, Stage] = {
     "ingest": ingest_cost,
     "workers": workers,
@@ -294,6 +322,7 @@ STAGES: dict[str, Stage] = {
     "commits": commits,
     "correlations": correlations,
     "baselines": baselines,
+    "quiet": quiet,
 }
 
 

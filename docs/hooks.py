@@ -42,6 +42,8 @@ from trailkeep.core.levels import LEVELS
 from trailkeep.core.ocsf import CLASSES
 from trailkeep.core.secret import Secret
 from trailkeep.core.source import Source, load_sources
+from trailkeep.coverage.matrix import ATTACK_VERSION, CLOUD, NOTICE
+from trailkeep.coverage.techniques import techniques
 from trailkeep.detect.baseline import PLACES
 from trailkeep.detect.declared import Canaries, Declared, ListFile, Logs, Organisation
 from trailkeep.detect.rule import AnyRule, Baseline, Correlation, Rule
@@ -202,6 +204,23 @@ def rules_page() -> str:
         rows = [(f"[{rule.title}](rules/{_place(rule)}.md)", rule.level, _method(rule)) for rule in members]
         parts.append(_table(("Rule", "Level", "Kind"), rows))
     return "\n\n".join(parts)
+
+
+def attack_page() -> str:
+    """reference/attack.md"""
+    parts = [
+        "# ATT&CK coverage",
+        f"What the shipped rules cover of MITRE ATT&CK {ATTACK_VERSION}, on the platforms IaaS, Containers, Identity "
+        "Provider, SaaS and Office Suite, and why logs cannot show the rest. `trailkeep rules coverage` prints this of "
+        "any rules, and writes a layer for the ATT&CK Navigator.",
+    ]
+    rows = []
+    for each in techniques(shipped_rules()):
+        if each.attack.platforms & CLOUD:
+            links = "; ".join(f"[{rule.title}](rules/{_place(rule)}.md)" for rule in each.rules)
+            name = f"[{each.id}](https://attack.mitre.org/techniques/{each.id.replace('.', '/')}) {each.attack.name}"
+            rows.append((name, links or each.why or each.state))
+    return "\n\n".join([*parts, _table(("Technique", "Rules, or why there are none"), rows), NOTICE])
 
 
 @cache
@@ -428,6 +447,7 @@ PAGES: dict[str, Callable[[], str]] = {
     "reference/commands.md": commands_page,
     "reference/sources.md": sources_page,
     "reference/rules.md": rules_page,
+    "reference/attack.md": attack_page,
     "reference/columns.md": columns_page,
     "reference/trailkeep-yaml.md": configuration_page,
     "explanation/architecture.md": architecture_page,

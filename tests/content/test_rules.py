@@ -27,6 +27,7 @@ LEVELS = {"informational", "low", "medium", "high", "critical"}
 IDS = ("eventID", "auditID", "uuid", "id")
 TACTICS = {
     "reconnaissance",
+    "resource-development",
     "initial-access",
     "execution",
     "persistence",

@@ -2,6 +2,7 @@
 
 import json
 import sys
+from collections import Counter
 from pathlib import Path
 from typing import Annotated
 
@@ -77,19 +78,29 @@ def coverage(
     navigator: Annotated[Path | None, typer.Option(help="Write a layer for the ATT&CK Navigator to this file.")] = None,
     format: FormatOption = "table",
 ) -> None:
-    """Show which ATT&CK techniques rules are about, and how many rules each has.
+    """Show what rules cover of ATT&CK's cloud platforms, and why logs cannot show the rest.
 
     Example: trailkeep rules coverage --navigator layer.json
     """
-    from trailkeep.coverage import layer, techniques
+    from trailkeep.coverage.techniques import layer, techniques
 
     pack = setup.rules_of(rules)
     found = techniques(pack.every)
     rows = [
-        {"technique": each.id, "tactics": " ".join(each.tactics), "rules": len(each.rules), "levels": each.levels}
+        {
+            "technique": each.id,
+            "name": each.attack.name,
+            "tactics": " ".join(each.attack.tactics),
+            "state": each.state,
+            "rules": len(each.rules),
+            "levels": each.levels,
+            "why": each.why,
+        }
         for each in found
     ]
     write_rows(pa.Table.from_pylist(rows, schema=_COVERAGE), format, sys.stdout)
+    counts = Counter(each.state for each in found)
+    print(", ".join(f"{count} {state}" for state, count in counts.most_common()), file=sys.stderr)
     if navigator is not None:
         navigator.write_text(json.dumps(layer(found), indent=1) + "\n", encoding="utf-8")
         print(f"{navigator}: a layer of {len(found)} techniques", file=sys.stderr)
@@ -97,7 +108,15 @@ def coverage(
 
 
 _COVERAGE = pa.schema(
-    [("technique", pa.string()), ("tactics", pa.string()), ("rules", pa.int64()), ("levels", pa.string())]
+    [
+        ("technique", pa.string()),
+        ("name", pa.string()),
+        ("tactics", pa.string()),
+        ("state", pa.string()),
+        ("rules", pa.int64()),
+        ("levels", pa.string()),
+        ("why", pa.string()),
+    ]
 )
 
 

@@ -52,8 +52,11 @@ class _Call:
     text: str
 
 
-def write_company_day(folder: Path, day: date = DEFAULT_DAY) -> CompanyDay:
-    """Writes the day's CloudTrail and VPC flow log files under `folder`; the same bytes for the same day."""
+def write_company_day(folder: Path, day: date = DEFAULT_DAY, *, attacked: bool = True) -> CompanyDay:
+    """Writes the day's CloudTrail and VPC flow log files under `folder`; the same bytes for the same day.
+
+    A day that is not `attacked` holds the company's own work alone.
+    """
     midnight = int(datetime(day.year, day.month, day.day, tzinfo=UTC).timestamp())
     rng = Random(_SEED)
     size = Size(buckets=6, objects=300, instances=8, humans=6, ci=2, apps=5, forwarded=3)
@@ -61,10 +64,10 @@ def write_company_day(folder: Path, day: date = DEFAULT_DAY) -> CompanyDay:
     world = build_world("o-hb4r9lin3x", accounts, ("us-east-1", "eu-central-1"), _SEED, size)
     sessions = Sessions(_SEED)
     who = attack.cast(_PRODUCTION, rng)
-    intrusion = list(_intrusion(world, sessions, who, midnight, rng))
+    intrusion = list(_intrusion(world, sessions, who, midnight, rng)) if attacked else []
     calls = [*_work(world, sessions, midnight, rng), *_logins(world, sessions, midnight, rng)]
     calls += [*_legacy_deploys(world, sessions, who, midnight, rng), *intrusion]
-    seen = list(_traffic(world, midnight, rng))
+    seen = list(_traffic(world, midnight, rng, attacked))
     return CompanyDay(
         cloudtrail_events=len(calls),
         cloudtrail_files=_write_calls(folder, world, calls, rng),
@@ -136,7 +139,7 @@ def _intrusion(world: World, sessions: Sessions, who: attack.Cast, midnight: int
         )  # fmt: skip
 
 
-def _traffic(world: World, midnight: int, rng: Random) -> Iterator[flows.Flow]:
+def _traffic(world: World, midnight: int, rng: Random, attacked: bool) -> Iterator[flows.Flow]:
     interfaces = []
     for account, columns, network in ((_PRODUCTION, flows.CUSTOM, 40), (_STAGING, flows.DEFAULT, 50)):
         pools = world.pools[account]
@@ -151,7 +154,8 @@ def _traffic(world: World, midnight: int, rng: Random) -> Iterator[flows.Flow]:
             interfaces.append(flows.Interface(account, "us-east-1", *ids, address, columns))
     for interface in interfaces:
         yield from flows.ordinary(interface, midnight, _FLOWS_OF_INTERFACE, rng)
-    yield from flows.intrusion(interfaces[0], midnight, rng)
+    if attacked:
+        yield from flows.intrusion(interfaces[0], midnight, rng)
 
 
 def _write_calls(folder: Path, world: World, calls: list[_Call], rng: Random) -> int:
