@@ -59,7 +59,7 @@ _AGENTS: tuple[Json, ...] = (
 
 
 def audit_events(company: Company, midnight: int, count: int, rng: Random) -> Iterator[str]:
-    """`count` events of a day: one in 100 is an agent started on a new node, one in 2,000 is a shell of a person."""
+    """`count` events of a day: one in a hundred starts an agent on a new node, one in 2,000 is a shell of a person."""
     for number in range(count):
         when = midnight + rng.randrange(86_400)
         if rng.random() < 0.01:
