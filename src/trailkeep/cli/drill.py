@@ -27,6 +27,7 @@ from trailkeep.drill.play import Drill
 from trailkeep.drill.scenarios import ACCOUNT, SCENARIOS
 from trailkeep.drill.steps import STEPS, rows_of
 from trailkeep.drill.ways import by_ingest, by_s3
+from trailkeep.geo.places import Places
 from trailkeep.lake.home import open_home
 from trailkeep.pipeline import settings_of
 
@@ -72,7 +73,7 @@ def drill(
     if to_account is not None and to_account not in told.accounts:
         raise UsageError(f"--to-account {to_account}: there are in `accounts:` {', '.join(told.accounts) or 'none'}")
     reading = replace(setup.reading_of(told.sources, None, DEFAULT_LIMIT_MB), keep_unknown=True)
-    pack = setup.rules_of(told.rules or None)
+    pack = setup.rules_of(told.rules or None, told.as_lists())
     settings = settings_of(lake, reading, setup.matcher_of(pack, dict(reading.sources)), told.drop)
     aws = Aws(told.accounts, told.aws_endpoint)
     rules = {rule.id: rule for rule in pack.every}
@@ -91,7 +92,7 @@ def drill(
     )
 
     def deliverer() -> Deliverer:
-        return Deliverer(lake, told.alerts, rules, Tools(aws), _say)
+        return Deliverer(lake, told.alerts, rules, Tools(aws), _say, places=Places(told.geo))
 
     # Where logs come by a collector, that process tells people: to see whether it does is the point.
     with _sending(deliverer()) if to is None and told.alerts.enabled() else nullcontext():

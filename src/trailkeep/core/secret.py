@@ -1,8 +1,9 @@
 """A reference to a secret in, the secret out; configuration files hold references only."""
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import Any
 
 from pydantic import BaseModel, ConfigDict, model_validator
 
@@ -19,6 +20,13 @@ class Secret(BaseModel):
     env: str | None = None
     file: Path | None = None
     aws_secret: str | None = None
+
+    @model_validator(mode="before")
+    @classmethod
+    def _named(cls, value: Any) -> Any:
+        if isinstance(value, Mapping | Secret):
+            return value
+        raise ValueError("a secret is never written down here: say where it is, as {env: NAME} or {file: PATH}")
 
     @model_validator(mode="after")
     def _one(self) -> "Secret":
