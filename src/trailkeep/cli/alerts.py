@@ -89,7 +89,8 @@ def show(
         "last_time",
         "rule_uid",
     ):
-        console.print(f"  {name.replace('_', ' '):14}{found[name]}", markup=False, highlight=False)
+        if found[name] is not None:
+            console.print(f"  {name.replace('_', ' '):14}{found[name]}", markup=False, highlight=False)
     rule = next((rule for rule in setup.rules_of(rules).every if rule.id == found["rule_uid"]), None)
     if rule:
         for name, text in (("why it matters", rule.description), ("what to do", rule.runbook)):
