@@ -23,7 +23,8 @@ def judge(connection: Connection, signals: Sequence[pa.Table], matcher: Matcher,
     quiet = silent(matcher.rules, matcher.correlations)
     windows = {rule.id: rule.window for rule in matcher.rules}
     windows |= {one.id: one.timespan for one in matcher.correlations}
-    found = [signal for table in signals for signal in read_signals(table)]
+    subjects = {rule.id: rule.subject for rule in matcher.rules if rule.subject}
+    found = [signal for table in signals for signal in read_signals(table, subjects)]
     drills = drills_of(connection, (signal.object_id for signal in found))
     rows = [_of(signal, drills.get(signal.object_id)) for signal in found if signal.rule_uid not in quiet]
     if matcher.correlations:

@@ -137,6 +137,25 @@ def test_subject(fields: dict[str, str | None], subject: str, kind: str) -> None
     assert (read.subject, read.subject_kind, read.level) == (subject, kind, "high")
 
 
+@pytest.mark.parametrize(
+    ("first", "subject", "kind"),
+    [
+        (["resource"], "arn:bucket", "resource"),
+        (["destination"], "10.0.0.5", "destination"),
+        (["account", "resource"], "1", "account"),
+        ([], "arn:p", "principal"),
+    ],
+)
+def test_a_rule_says_what_its_alerts_are_about(first: list[str], subject: str, kind: str) -> None:
+    row = {"rule_uid": "r", "finding_title": "t", "severity_id": 4, "time": START, "related_event": "e"}
+    row |= {"object_id": "0", "record_no": 0, "principal": "arn:p", "account_uid": "1", "dst_ip": "10.0.0.5"}
+    other = row | {"resources": None, "dst_ip": None, "account_uid": None}
+    table = pa.Table.from_pylist([row | {"resources": ["arn:bucket", "arn:object"]}, other])
+    one, without = read_signals(table, {"r": first})
+    assert (one.subject, one.subject_kind) == (subject, kind)
+    assert (without.subject, without.subject_kind) == ("arn:p", "principal")
+
+
 signals_ = st.lists(
     st.builds(
         signal,

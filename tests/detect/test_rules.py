@@ -73,7 +73,11 @@ def test_a_rule_is_read_whole(tmp_path: Path) -> None:
 
 def test_the_level_and_window_have_defaults(tmp_path: Path) -> None:
     rule = only(tmp_path, "title: x\nlogsource: {product: aws}\ndetection: {s: {a: b}, condition: s}\n")
-    assert (rule.level, rule.window, len(rule.id)) == ("medium", 3600, 36)
+    assert (rule.level, rule.window, len(rule.id), rule.subject) == ("medium", 3600, 36, ())
+
+
+def test_a_rule_may_say_what_its_alerts_are_about(tmp_path: Path) -> None:
+    assert only(tmp_path, GOOD.replace("window: 2h", "subject: [resource, account]")).subject == ("resource", "account")
 
 
 @pytest.mark.parametrize(
@@ -81,6 +85,7 @@ def test_the_level_and_window_have_defaults(tmp_path: Path) -> None:
     [
         ("level: high", "level: severe", 3, "level 'severe' is none of"),
         ("window: 2h", "window: soon", 8, "window 'soon' is not a time"),
+        ("window: 2h", "subject: weather", 8, "subject weather is none of principal, address"),
         ("title: Trail deleted", "name: x", 1, "title is missing"),
         ("logsource: {product: aws, service: cloudtrail}", "logsource: aws", 9, "logsource needs"),
         ("    eventName: [", "    eventName|contain: [", 12, "Unknown modifier 'contain'"),

@@ -48,7 +48,7 @@ class Which(_Part):
 
     rules: tuple[str, ...] = Field(default=(), description="ids or titles of rules")
     tags: tuple[str, ...] = Field(default=(), description="tags of rules, such as `attack.exfiltration`")
-    subjects: tuple[str, ...] = Field(default=(), description="principals, addresses or accounts they are about")
+    subjects: tuple[str, ...] = Field(default=(), description="principals, addresses and others that they are about")
     accounts: tuple[str, ...] = Field(default=(), description="AWS accounts of their events")
     sources: tuple[str, ...] = Field(default=(), description="log sources of their events")
     resources: tuple[str, ...] = Field(default=(), description="resources that their events are about, such as ARNs")

@@ -3,13 +3,13 @@
 The outcome depends on the signals only, never on the order or grouping in which they arrive: two signals
 belong together when a chain of signals with gaps of at most the window joins them, so a late signal may merge
 two alerts: the older takes over the events and the history of the other, and is open if one of them was. The
-subject is the principal, else the source address, else the account. What a drill wrote is joined with what that drill
-wrote only. An event counts once for a rule however often
-it was delivered; a closed alert stays closed, and a new signal opens another.
+subject is the principal, else the source address, else the account, unless the rule says otherwise. What a drill
+wrote is joined with what that drill wrote only. An event counts once for a rule however often it was delivered; a
+closed alert stays closed, and a new signal opens another.
 """
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
@@ -63,16 +63,18 @@ class Happening:
     absorbed: list[int] = field(default_factory=list)
 
 
-def read_signals(table: pa.Table) -> list[Signal]:
-    """The rows of source `trailkeep_signal` as signals."""
+def read_signals(table: pa.Table, subjects: Mapping[str, Sequence[str]] | None = None) -> list[Signal]:
+    """The rows of source `trailkeep_signal` as signals; `subjects`: what alerts of a rule are about first."""
+    first = subjects or {}
     none = [None] * len(table)
     columns = [table[name].to_pylist() if name in table.column_names else none for name in _READ]
     return [
         Signal(
-            *(rule, title, level_of(grade), *_subject(who, ip, account), time, event, name, account, region, ip),
+            *(rule, title, level_of(grade), *_subject(first.get(rule, ()), who, ip, account, to, on)),
+            *(time, event, name, account, region, ip),
             *(object_id, record, tuple(on or ())[:_RESOURCES]),
         )
-        for who, ip, account, rule, title, grade, time, event, name, region, object_id, record, on in zip(
+        for who, ip, to, account, rule, title, grade, time, event, name, region, object_id, record, on in zip(
             *columns, strict=True
         )
     ]
@@ -119,19 +121,28 @@ def withdraw(connection: Connection, lost: Iterable[tuple[str, str]], now: datet
         connection.execute(insert(alert_history), step | {"why": "signals that came late show that it did not happen"})
 
 
-def _subject(principal: str | None, src_ip: str | None, account_uid: str | None) -> tuple[str, str]:
-    """Whom an alert is about, and of which kind that is."""
-    if principal:
-        return principal, "principal"
-    if src_ip:
-        return src_ip, "address"
-    return (account_uid, "account") if account_uid else ("unknown", "none")
+def _subject(
+    first: Sequence[str],
+    principal: str | None,
+    address: str | None,
+    account: str | None,
+    destination: str | None,
+    resources: Sequence[str] | None,
+) -> tuple[str, str]:
+    """Whom or what an alert is about, and of which kind that is."""
+    found = {"principal": principal, "address": address, "account": account, "destination": destination}
+    found["resource"] = resources[0] if resources else None
+    for kind in (*first, "principal", "address", "account"):
+        if value := found[kind]:
+            return value, kind
+    return "unknown", "none"
 
 
 # The columns of a signal that alerts read.
 _READ = (
     "principal",
     "src_ip",
+    "dst_ip",
     "account_uid",
     "rule_uid",
     "finding_title",

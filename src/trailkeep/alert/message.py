@@ -24,6 +24,7 @@ _LEADS = {"escalation": "Nobody has acknowledged: ", "closed": "Closed: ", "more
 _SHOWN, _COUNTED = 5, 100  # values of a fact
 _LISTED = 10  # other alerts
 _LONGEST = 300
+_KINDS = {"principal": "Who", "address": "From", "account": "Account", "destination": "To", "resource": "On"}
 _SPACE = re.compile(r"\s+")
 _LINE_GOES_ON = re.compile(r"\n[ \t]+")
 _SECRETS = re.compile(
@@ -157,13 +158,13 @@ def message_of(
         name: _distinct(connection, select(alert_events.c[name]).where(of_lead, alert_events.c[name].is_not(None)))
         for name in ("account_uid", "region", "src_ip", "event_name")
     }
-    kind_of_subject = {"principal": "Who", "address": "From", "account": "Account"}.get(lead["subject_kind"], "Subject")
+    kind_of_subject = _KINDS.get(lead["subject_kind"], "Subject")
     facts = [
         ("Drill", f"{lead['drill']}: Trailkeep wrote the log itself; nothing has happened" if lead["drill"] else ""),
         ("Change", change),
         (kind_of_subject, _placed([clean(lead["subject"])], places)[0]),
         ("What", ", ".join(_few(seen["event_name"]))),
-        ("On", ", ".join(_few(_resources(connection, lead["id"])))),
+        ("On", ", ".join(_few(_resources(connection, lead["id"]))) if kind_of_subject != "On" else ""),
         ("When", _span(utc(lead["first_time"]), utc(lead["last_time"]), events)),
         ("From where", ", ".join(_few(_placed(seen["src_ip"], places))) if kind_of_subject != "From" else ""),
         ("Account", ", ".join(_few(seen["account_uid"])) if kind_of_subject != "Account" else ""),

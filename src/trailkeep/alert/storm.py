@@ -116,10 +116,7 @@ def summary(connection: Connection, ids: Sequence[int], thread: str, why: str, n
     facts = (
         ("Together", why),
         ("How bad", ", ".join(f"{levels[level]:,} {level}" for level in reversed(LEVELS) if levels[level])),
-        (
-            "About",
-            f"{len({(row['subject_kind'], row['subject']) for row in rows}):,} principals, addresses or accounts",
-        ),
+        ("About", _counted(len({(row["subject_kind"], row["subject"]) for row in rows}), "subject")),
         ("When", f"{first:%Y-%m-%d %H:%M:%S} to {last:%Y-%m-%d %H:%M:%S} UTC"),
     )
     return Message(

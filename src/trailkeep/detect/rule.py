@@ -58,6 +58,10 @@ class _OfEvents(AnyRule):
         return tuple((test.name, test.match) for test in self.tests)
 
 
+SUBJECTS = ("principal", "address", "account", "destination", "resource")
+"""What alerts may be about: who acts, whence, in which account, the address it goes to, the first resource."""
+
+
 @dataclass(frozen=True)
 class Rule(_OfEvents):
     """A Sigma rule: where it applies, and the tree of its tests."""
@@ -73,6 +77,8 @@ class Rule(_OfEvents):
     tested: Node | None = None
     """of a rule that asks for lists, what its tests are run on: the same with `test_lists`"""
     test_lists: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    subject: tuple[str, ...] = ()
+    """Of SUBJECTS, what its alerts are about: the first that an event has; what is not named comes after"""
 
     @property
     def method(self) -> str:

@@ -17,7 +17,7 @@ from trailkeep.detect.rule import AnyRule, Baseline, Correlation, Filter, Rule
 from trailkeep.detect.tree import Listed, leaves
 
 _One = TypeVar("_One", bound=AnyRule)
-COMPILER = 8
+COMPILER = 9
 """Raised whenever the same rule text yields another tree."""
 
 

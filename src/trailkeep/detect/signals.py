@@ -22,6 +22,7 @@ COPIED = (
     "event_name",
     "principal",
     "src_ip",
+    "dst_ip",
     "access_key",
     "resources",
     "object_id",

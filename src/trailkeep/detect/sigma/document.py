@@ -19,7 +19,7 @@ from pydantic import ValidationError
 from trailkeep.core.errors import Fault
 from trailkeep.detect.baseline import SeriesTest, check
 from trailkeep.detect.lists import Lists
-from trailkeep.detect.rule import Baseline, Correlation, Filter, Rule, RuleTest
+from trailkeep.detect.rule import SUBJECTS, Baseline, Correlation, Filter, Rule, RuleTest
 from trailkeep.detect.rules import RuleFile
 from trailkeep.detect.sigma.correlation import CorrelationError, parse_correlation
 from trailkeep.detect.sigma.parse import DetectionError, Expansion, parse_detection
@@ -186,8 +186,16 @@ def _rule(rule: Mapping[str, Any], lists: Lists, place: _Place) -> Rule:
         lists=tuple(expansion.asked),
         tested=tested,
         test_lists=test_lists,
+        subject=_subject(rule),
         **place.members(),
     )
+
+
+def _subject(rule: Mapping[str, Any]) -> tuple[str, ...]:
+    found = _texts(rule, "subject")
+    if unknown := [each for each in found if each not in SUBJECTS]:
+        raise _Invalid(f"subject {', '.join(unknown)} is none of {', '.join(SUBJECTS)}", "subject")
+    return found
 
 
 def _test_lists(value: object) -> dict[str, tuple[str, ...]]:
