@@ -31,6 +31,7 @@ from trailkeep.alert.config import (
     Which,
     channel_types,
 )
+from trailkeep.alert.message import steps_of
 from trailkeep.alert.when import Times
 from trailkeep.aws import AwsAccount
 from trailkeep.cli.main import build
@@ -251,6 +252,10 @@ def _rule_page(rule: AnyRule, titles: dict[str, str]) -> str:
         facts.append(("Signals of", "<br>".join(titles[each].replace("../../../", "../../") for each in rule.rules)))
     elif isinstance(rule, Rule):
         facts.append(("Log source", ", ".join(f"{key}: {value}" for key, value in rule.logsource.items())))
+        if rule.subject:
+            facts.append(("Alerts are about", ", else ".join(rule.subject)))
+        if rule.lists:
+            facts.append(("Asks for", ", ".join(_code(f"%{name}%") for name in rule.lists) + ", which you declare"))
     facts.append(("File", _code(f"{_place(rule)}.yml")))
     document = rule.path.read_text(encoding="utf-8")
     asked = re.search(r"^(?:detection|correlation|baseline):\n(?:[ \n].*\n?)*", document, re.MULTILINE)
@@ -261,7 +266,7 @@ def _rule_page(rule: AnyRule, titles: dict[str, str]) -> str:
             rule.description,
             _table(("", ""), facts),
             "## What to do",
-            "\n".join(f"- {line}" for line in rule.runbook.splitlines() if line.strip()),
+            "\n".join(f"- {step}" for step in steps_of(rule.runbook)),
             "## What it asks",
             f"```yaml\n{asked[0].strip() if asked else ''}\n```",
             "## Its tests",
@@ -384,7 +389,7 @@ def _keys(model: type[BaseModel], *without: str) -> str:
         (
             _code(name),
             _code(_kind(field.annotation)),
-            field.description or "",
+            field.description or _said_of(field.annotation),
             "required" if field.is_required() else _shown(field.default),
         )
         for name, field in model.model_fields.items()
@@ -401,7 +406,16 @@ def _kind(annotation: Any) -> str:
     words = {"str": "text", "int": "number", "float": "number", "bool": "true or false", "Path": "path", "date": "day"}
     words["timedelta"] = "span"
     text = re.sub(r"\b(str|int|float|bool|Path|date|timedelta)\b", lambda found: words[found[1]], text)
-    return text.replace(" | None", "").replace("NoneType", "nothing")
+    text = text.replace(" | None", "").replace("NoneType", "nothing")
+    text = re.sub(r"(?:list|tuple)\[([^\[\],]+)(?:, \.\.\.)?\]", r"list of \1", text)
+    return re.sub(r"dict\[text, ([^\[\]]+)\]", r"\1 by name", text)
+
+
+def _said_of(annotation: Any) -> str:
+    """What the model of a key says of itself."""
+    found = [each for each in (_bare(annotation), *get_args(annotation)) if isinstance(each, type)]
+    models = [each for each in found if issubclass(each, BaseModel)]
+    return re.split(r"(?<=[.;:])\s", (models[0].__doc__ or "").strip())[0].rstrip(".;:") if models else ""
 
 
 def _bare(annotation: Any) -> Any:

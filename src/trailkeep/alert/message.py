@@ -186,7 +186,7 @@ def message_of(
         accounts=tuple(seen["account_uid"]),
         facts=tuple((name, value) for name, value in facts if value),
         description=_SPACE.sub(" ", rule.description).strip() if rule else "",
-        steps=_steps(rule.runbook) if rule else (),
+        steps=steps_of(rule.runbook) if rule else (),
         others=tuple(f"[{r['severity'] or r['level']}] {titled(r)} (alert {r['id']})" for r in rows[1 : 1 + _LISTED]),
         other_count=len(rows) - 1,
         link=link.replace("{id}", str(lead["id"])) if link else None,
@@ -199,7 +199,7 @@ def titled(alert: Mapping[Any, Any]) -> str:
     return f"DRILL: {clean(alert['title'])}" if alert["drill"] else clean(alert["title"])
 
 
-def _steps(runbook: str) -> tuple[str, ...]:
+def steps_of(runbook: str) -> tuple[str, ...]:
     """The lines of a runbook; one that is indented goes on the one before."""
     return tuple(filter(None, (line.strip() for line in _LINE_GOES_ON.sub(" ", runbook).split("\n"))))
 
