@@ -79,7 +79,7 @@ def test_a_good_one_is_read(tmp_path: Path) -> None:
         ("until: 2026-12-31, ", "", 14, "alerts.suppressions.0.until: Field required"),
         ("rules: [x], ", "", 14, "alerts.suppressions.0: a suppression of everything"),
         ("type: webhook", "type: pigeon", 6, "Input tag 'pigeon' found using 'type' does not match any of"),
-        ("{env: HOOK_URL}", "https://example.com/token", 6, "alerts.channels.hook.url: Input should be"),
+        ("{env: HOOK_URL}", "https://example.com/token", 6, "alerts.channels.hook.url: a secret is never written down"),
         ("host: mail.example.com,", "host: mail.example.com, security: none,", 7, "is for this machine only"),
         ("host: mail.example.com,", "host: mail.example.com, user: dana,", 7, "user and password go together"),
         ("22:00-07:00", "10pm-7am", 11, "alerts.quiet.0.hours: String should match pattern"),

@@ -52,7 +52,7 @@ def collect(
         return
     reading = replace(setup.reading_of(told.sources, None, limit_mb), keep_unknown=True)
     pack = setup.rules_of(told.rules or None, told.as_lists())
-    setup.say_waiting(pack)
+    setup.say_waiting(pack, always=True)
     matcher = setup.matcher_of(pack, dict(reading.sources))
     lake = create_home(told.home or home)
     if redrive:

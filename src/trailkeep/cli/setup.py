@@ -83,9 +83,13 @@ def matcher_of(pack: RulePack | None, sources: dict[str, Source]) -> Matcher:
     return Matcher(pack.rules, sources, pack.correlations, pack.baselines, pack.lists)
 
 
-def say_waiting(pack: RulePack) -> None:
-    """Tell on stderr how many rules match nothing because nobody declared what they ask for."""
-    if pack.waiting:
+def say_waiting(pack: RulePack, *, always: bool = False) -> None:
+    """Tell on stderr how many rules match nothing because nobody declared what they ask for.
+
+    Unless `always`, not of shipped rules where nothing at all is declared: that is how everybody begins.
+    """
+    shipped = {one.id for one in pack.every if SHIPPED_RULES in one.path.parents}
+    if pack.waiting and (always or pack.lists or pack.waiting.keys() - shipped):
         names = {name for waiting in pack.waiting.values() for name in waiting}
         print(
             f"{counted(len(pack.waiting), 'rule')} of {len(pack.every):,} can match nothing: "
