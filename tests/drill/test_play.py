@@ -12,8 +12,9 @@ from tests.alert.inbox import Answer, Inbox
 from tests.alert.office import config, webhook
 from tests.drill.stage import Stage, stage
 from trailkeep.alert.desk import list_alerts, show_alert
-from trailkeep.baselines import find
+from trailkeep.baselines import able, find
 from trailkeep.core.errors import LakeError
+from trailkeep.detect.match import Matcher
 from trailkeep.detect.rules import load_rules
 from trailkeep.drill.evidence import list_drills, steps_of
 from trailkeep.drill.play import Drill
@@ -273,7 +274,9 @@ def test_a_drill_is_no_hit_of_a_rule_now_or_in_a_replay(scene: Stage) -> None:
     stopped, failed = (SCENARIOS[name].expected[0].rule for name in ("trail-stopped", "sign-in-guessed"))
     found = hits(con, home, since, until)
     assert (found[stopped]["hits"], found[stopped]["alerts"]) == (1, 1) and failed not in found
-    replayed = replay(con, home, scene.settings.matcher, since, until)
+    every = scene.settings.matcher
+    matcher = Matcher(every.rules, every.sources, every.correlations, able(every.baselines, None))
+    replayed = replay(con, home, matcher, since, until)
     assert [row["rule_uid"] for row in replayed.alerts] == [stopped]
 
 
