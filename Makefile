@@ -33,7 +33,7 @@ demo: setup  ## sample logs of a small company in, alerts out
 	$(BIN)/trailkeep demo
 
 test: develop  ## all tests
-	$(BIN)/pytest -n auto --durations=25
+	$(BIN)/pytest -n auto --dist worksteal --durations=25
 
 check: develop  ## format, lint, types, import contracts, long files, docs
 	$(BIN)/ruff format --check .

@@ -14,7 +14,7 @@ from sqlalchemy import func, select
 
 from bench.measure import measure
 from bench.runs import ingest_command
-from trailkeep.baselines import find, record, window_of
+from trailkeep.baselines import able, find, record, window_of
 from trailkeep.core.levels import LEVELS
 from trailkeep.detect.rule import Baseline
 from trailkeep.detect.rules import load_rules
@@ -74,7 +74,7 @@ def noise(logs: Sequence[Path], home: Path, rules: Path, events: int, workers: i
 
     Baselines look at all days that a folder brought, with those before as their history.
     """
-    baselines, since = load_rules([rules]).baselines, datetime.min.replace(tzinfo=UTC)
+    baselines, since = able(load_rules([rules]).baselines, None), datetime.min.replace(tzinfo=UTC)
     for folder in logs:
         measure(ingest_command(folder, home, rules, workers))
         since = _watch(open_home(home), baselines, since)

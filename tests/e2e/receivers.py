@@ -3,10 +3,7 @@
 import base64
 import contextlib
 import json
-import os
-import signal
 import subprocess
-import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -90,52 +87,6 @@ class Service:
             connection.request(method, path, body, headers)
             answer = connection.getresponse()
             return answer.status, answer.read()
-
-
-NURSERY = """
-import json, os, signal, sys
-from trailkeep.cli import collect
-from trailkeep.cli.main import run
-from trailkeep.config import config_model
-config_model()
-signal.signal(signal.SIGCHLD, signal.SIG_IGN)
-for line in sys.stdin:
-    if (child := os.fork()) == 0:
-        signal.signal(signal.SIGCHLD, signal.SIG_DFL)
-        os.setsid()
-        os.dup2(os.open(os.devnull, os.O_RDWR), 0)
-        sys.argv = ["trailkeep", *json.loads(line)]
-        run()
-    print(child, flush=True)
-"""
-
-
-class Nursery:
-    """Starts the program often: a process that has loaded everything, and becomes the program by a fork."""
-
-    def __init__(self, *arguments: str | Path) -> None:
-        self._arguments = json.dumps(list(map(str, arguments)))
-        self._process = subprocess.Popen(
-            [sys.executable, "-c", NURSERY], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
-        )
-
-    def start(self) -> int:
-        """Start the program; gives its process id."""
-        assert self._process.stdin and self._process.stdout
-        print(self._arguments, file=self._process.stdin, flush=True)
-        return int(self._process.stdout.readline())
-
-    def kill(self, program: int) -> None:
-        """Kill it, and wait until it is gone. Fails where it has ended by itself."""
-        os.kill(program, signal.SIGKILL)
-        with contextlib.suppress(ProcessLookupError):
-            while True:
-                os.kill(program, 0)
-                time.sleep(0.002)
-
-    def close(self) -> None:
-        """End the nursery."""
-        self._process.communicate(timeout=30)
 
 
 Build = Callable[[str, list[str]], tuple[str, bytes, dict[str, str]]]

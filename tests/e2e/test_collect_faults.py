@@ -18,8 +18,9 @@ from urllib.parse import unquote_plus
 import pytest
 
 from tests.aws import CREDENTIALS, REGION, aws_server, client
+from tests.e2e.nursery import Nursery
 from tests.e2e.picture import picture, stray_files
-from tests.e2e.program import kill_group, start
+from tests.e2e.program import start
 from tests.e2e.records import document, event_uid, packed, record
 from tests.faulty_proxy import Faults, faulty
 
@@ -128,12 +129,14 @@ def test_two_hundred_kills(endpoint: str, tmp_path: Path, monkeypatch: pytest.Mo
         )
         command = ("collect", "--config", config, "--home", lake)
         ends: Counter[str] = Counter()
+        nursery = Nursery(*command)
         for _ in range(KILLS):
             arrive(len(waiting) // (KILLS // 2) + 1 if len(waiting) > 40 else 1)
             place = rng.choice(FAILPOINTS)
             at_step = rng.random() < 0.5
-            process = start(*command, failpoint=f"{place}:{rng.choice((1, 1, 1, 2))}" if at_step else "")
-            ends[end(process, lake, rng, at_step)] += 1
+            program = nursery.start(f"{place}:{rng.choice((1, 1, 1, 2))}" if at_step else "")
+            ends[end(nursery, program, lake, rng, at_step)] += 1
+        nursery.close()
         arrive(len(waiting))
         process = start(*command)
         finish(process, sqs, queue)
@@ -156,21 +159,20 @@ def test_two_hundred_kills(endpoint: str, tmp_path: Path, monkeypatch: pytest.Mo
     assert not list((lake / "spool").rglob("*.open"))
 
 
-def end(process: "subprocess.Popen[str]", lake: Path, rng: random.Random, at_step: bool) -> str:
+def end(nursery: Nursery, program: int, lake: Path, rng: random.Random, at_step: bool) -> str:
     """Let the collector kill itself at its failpoint, or kill it: in its start-up, or while it makes a batch."""
     started, before = time.monotonic(), batches(lake)
     patience = rng.uniform(0, 1.5) if rng.random() < 0.1 else 8
     where = "at a random moment"
     while time.monotonic() < started + patience:
-        if process.poll() is not None:
-            said = process.communicate()
-            return "at a step" if process.returncode == -9 and at_step else f"ended: {said}"
+        if (code := nursery.code(program)) is not None:
+            return "at a step" if code == -9 and at_step else f"ended: {code}"
         if not at_step and batches(lake) - before:
             where = "at work"
             time.sleep(rng.uniform(0, 0.4))
             break
         time.sleep(0.01)
-    kill_group(process)
+    nursery.kill(program)
     return where
 
 

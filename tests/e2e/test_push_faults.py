@@ -5,7 +5,8 @@ import time
 from collections import Counter
 from pathlib import Path
 
-from tests.e2e.receivers import Client, Nursery, Service, firehose, hec, otlp
+from tests.e2e.nursery import Nursery
+from tests.e2e.receivers import Client, Service, firehose, hec, otlp
 from tests.e2e.test_push import stored
 
 KILLS = 200
