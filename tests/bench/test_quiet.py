@@ -24,6 +24,7 @@ MAY_SPEAK = {
     "EC2 instances terminated": "a pipeline that ends machines is rare enough to be asked",
     "EventBridge rule disabled, deleted or emptied": "a person pauses a rule on which alerts may hang",
     "Instance type that nobody ever started before": "once a type and account",
+    "Instances started in a region in which the account never had any": "once a region and account",
     "KMS key disabled or scheduled for deletion": "what it encrypted can never be read again",
     "Machine image shared with another account or organisation": "which accounts are one's own is not in the log",
     "Sensitive call refused for lack of permission": "a program that was refused a secret is broken or misused",
