@@ -19,7 +19,8 @@ _PROBES = (
 _PORTS_OF_SCANNERS = (22, 23, 80, 443, 445, 1433, 3306, 3389, 5432, 6379, 8080, 8443, 9200, 27017)
 _NAMES = ("s3.us-east-1.amazonaws.com", "sts.us-east-1.amazonaws.com", "dynamodb.us-east-1.amazonaws.com",
           "orders-db.cluster-cabc123def45.us-east-1.rds.amazonaws.com", "api.example.com", "hooks.example.net",
-          "packages.example.org", "wheels.example.net", "mirror.example.com", "o123.ingest.example.org", "time.aws.com")  # fmt: skip
+          "packages.example.org", "wheels.example.net", "mirror.example.com",
+          "o123.ingest.example.org", "time.aws.com")  # fmt: skip
 FLOW_HEADER = (
     "version account-id interface-id srcaddr dstaddr srcport dstport protocol packets bytes start end action log-status"
 )
