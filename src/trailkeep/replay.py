@@ -3,7 +3,6 @@
 The alerts are derived as they would have been, in a state of its own that is forgotten.
 """
 
-from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -86,7 +85,7 @@ class Cost:
 
 
 def costs(con: Connection, home: Home, matcher: Matcher, since: datetime, until: datetime, most: int) -> Iterator[Cost]:
-    """Let each rule meet the events from `since` to before `until` alone, at most about `most` of each source.
+    """Let each rule meet the events from `since` to before `until` alone, at most `most` of each source.
 
     The events have what they have in `ingest`: the fields of their records that any of the rules reads. Alone a rule
     decodes what it asks for; in `ingest` rules share that, so that costs add up to more than there.
@@ -94,12 +93,8 @@ def costs(con: Connection, home: Home, matcher: Matcher, since: datetime, until:
     own = connect()
     alone = [Matcher([rule], matcher.sources, lists=matcher.lists) for rule in matcher.rules]
     seconds, events, hits = ([0.0] * len(alone), [0] * len(alone), [0] * len(alone))
-    read: Counter[str] = Counter()
-    for source, batch in _batches(con, home, matcher, since, until, whole=True):
+    for source, batch in _batches(con, home, matcher, since, until, whole=most):
         natives = natives_in(batch.column_names)
-        if read[source.name] >= most:
-            continue
-        read[source.name] += len(batch)
         for number, one in enumerate(alone):
             if one.event_names(source.name) != frozenset():
                 one.match(own, batch.slice(0, 0), source.name, natives)  # plans, which ingest does once
@@ -111,11 +106,12 @@ def costs(con: Connection, home: Home, matcher: Matcher, since: datetime, until:
 
 
 def _batches(
-    con: Connection, home: Home, matcher: Matcher, since: datetime, until: datetime, *, whole: bool = False
+    con: Connection, home: Home, matcher: Matcher, since: datetime, until: datetime, *, whole: int | None = None
 ) -> Iterator[tuple[Source, pa.Table]]:
     """The events that rules of `matcher` may match, in batches of one source.
 
-    `whole`: events of all names, with a column "$<top>" for each field of the record that rules read.
+    `whole`: so many events of each source, of all names, with a column "$<top>" for each field of the record that
+    rules read.
     """
     table = iceberg_table(current_snapshot(home).events)
     time = exp.column("time")
@@ -133,11 +129,13 @@ def _batches(
         if names == frozenset():  # its rules wait for lists
             continue
         query = exp.select(*(exp.column(one, quoted=True) for one in columns)).from_(table)
-        if whole:
-            query = query.select(*(f"{native_sql(top, source)} AS {native(top)}" for top in tops), dialect="duckdb")
+        if whole is not None:
+            query = query.limit(whole).select(
+                *(f"{native_sql(top, source)} AS {native(top)}" for top in tops), dialect="duckdb"
+            )
         # The record last: what is not asked for is not read.
         query = query.select("raw_data").where(*span, exp.column("source").eq(exp.Literal.string(name)))
-        if names is not None and not whole:
+        if names is not None and whole is None:
             wanted = [exp.Literal.string(each) for each in sorted(names)]
             query = query.where(exp.func("lower", exp.column("event_name")).isin(*wanted))
         for batch in con.execute(query.sql(dialect="duckdb")).to_arrow_reader(BATCH_ROWS):

@@ -112,6 +112,8 @@ def test_cost_is_told_of_each_rule_that_meets_events(trailkeep: Program, lake: P
     costs = [row["cpu_seconds_a_million"] for row in lines(done.out)]
     assert costs[0] > 0 and costs[1] is None
     assert done.err == "1 rule of 2 met events of its sources\n"
+    few = lines(trailkeep("rules", "cost", "key_created", "--most", 2, "--rules", rules, *span).out)
+    assert [row["events"] for row in few] == [2]
     nothing = trailkeep("rules", "cost", "Many keys", "--rules", rules, *span)
     assert nothing.code == 2 and "correlations and detectors only" in nothing.err
 

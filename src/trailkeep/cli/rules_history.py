@@ -188,7 +188,7 @@ def cost(
     rule: Annotated[str | None, typer.Argument(help="Id, name or part of the title; all rules otherwise.")] = None,
     since: SinceOption = "90d",
     until: UntilOption = "now",
-    most: Annotated[int, typer.Option(min=1, help="About as many events of each source are enough.")] = 50_000,
+    most: Annotated[int, typer.Option(min=1, help="Most events of each source.")] = 50_000,
     rules: RulesOption = None,
     sources: SourcesOption = None,
     config: DeclaredOption = None,
