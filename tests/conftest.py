@@ -1,12 +1,13 @@
-"""The program in this process: arguments in, exit code and what it printed out."""
+"""The program in this process: arguments in, exit code and what it printed out; web servers that alerts are sent to."""
 
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
+from tests.alert.inbox import Inbox, inbox
 from trailkeep.cli.main import run
 
 
@@ -34,3 +35,15 @@ def trailkeep(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str
         return Done(code, printed.out, printed.err)
 
     return call
+
+
+@pytest.fixture
+def web() -> Iterator[Inbox]:
+    with inbox() as box:
+        yield box
+
+
+@pytest.fixture
+def other() -> Iterator[Inbox]:
+    with inbox() as box:
+        yield box

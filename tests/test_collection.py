@@ -221,28 +221,26 @@ def test_a_stop_ends_a_commit_that_waits(home: Home, tmp_path: Path, monkeypatch
     assert KeptProgress(home.state).positions("f") == {}
 
 
-def test_detectors_look_at_the_end_of_a_run_with_once(home: Home, tmp_path: Path) -> None:
-    asks = "baseline: {by: [principal], warm_up: 1d, method: {type: first_seen, value: region}}"
+def _said_with_a_detector_of(value: str, home: Home, tmp_path: Path) -> list[str]:
+    asks = f"baseline: {{by: [principal], warm_up: 1d, method: {{type: first_seen, value: {value}}}}}"
     (tmp_path / "d.yml").write_text(f"title: New\nid: new\n{asks}\n")
     matcher = setup.matcher_of(load_rules([tmp_path / "d.yml"]), dict(READING.sources))
     files = Files(type="files", files=written(tmp_path / "x", a=document(*good(2))))
     config = CollectConfig(commit=Commit(seconds=0.3), collect={"f": files})
     said: list[str] = []
     Collection(settings_of(home, READING, matcher), config, once=True, say=said.append).run()
+    return said
+
+
+def test_detectors_look_at_the_end_of_a_run_with_once(home: Home, tmp_path: Path) -> None:
+    assert _said_with_a_detector_of("region", home, tmp_path) == []
     (key,) = KeptProgress(home.state).positions("baselines")
     assert key.startswith("new@")
-    assert said == []
 
 
 def test_what_cannot_run_is_said_once_when_it_starts(home: Home, tmp_path: Path) -> None:
-    asks = "baseline: {by: [principal], warm_up: 1d, method: {type: first_seen, value: src_country}}"
-    (tmp_path / "d.yml").write_text(f"title: New country\nid: new\n{asks}\n")
-    matcher = setup.matcher_of(load_rules([tmp_path / "d.yml"]), dict(READING.sources))
-    files = Files(type="files", files=written(tmp_path / "x", a=document(*good(2))))
-    config = CollectConfig(commit=Commit(seconds=0.3), collect={"f": files})
-    said: list[str] = []
-    Collection(settings_of(home, READING, matcher), config, once=True, say=said.append).run()
-    assert said == ["1 of the baselines cannot run until trailkeep.yaml names a file for `geo.country`: New country"]
+    said = _said_with_a_detector_of("src_country", home, tmp_path)
+    assert said == ["1 of the baselines cannot run until trailkeep.yaml names a file for `geo.country`: New"]
     assert not KeptProgress(home.state).positions("baselines")
 
 
